@@ -1,0 +1,1 @@
+"""From a wearable's bytes to timed samples in SI units: wire protocol, sources, virtual wearable."""

@@ -1,0 +1,98 @@
+"""What a source of samples is, and how one is found by its URL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from types import TracebackType
+from typing import Protocol, Self, cast
+from urllib.parse import SplitResult, urlsplit
+
+from img2imu_edge.errors import SourceError
+from img2imu_edge.samples import SampleBlock
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What a source says about its samples.
+
+    Attributes:
+        name: The device's or the recording's name.
+        channels: Names of the columns, such as `("acc_x", "acc_y", "acc_z")`.
+        rate: Nominal sampling rate in Hz.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    rate: float
+
+
+@dataclass(slots=True)
+class LinkStats:
+    """Counters of one link, kept current by its source.
+
+    Every sample that the device made is counted once, as received or as lost.
+    """
+
+    samples_received: int = 0
+    samples_lost: int = 0
+    messages: int = 0
+    duplicates: int = 0
+    reordered: int = 0
+    corrupt: int = 0
+    bytes_received: int = 0
+    reconnects: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+
+class Source(Protocol):
+    """A stream of samples: `async with source: async for block in source`.
+
+    Entering connects and learns `info`; iterating yields blocks until the stream ends. A source that loses
+    its device keeps trying and goes on with the next block, whose `lost` and times show the gap.
+    """
+
+    url: str
+    stats: LinkStats
+
+    @property
+    def info(self) -> StreamInfo:
+        """The stream's description, known once the source was entered."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None: ...
+
+    def __aiter__(self) -> AsyncIterator[SampleBlock]: ...
+
+
+SourceFactory = Callable[[SplitResult], Source]
+"""What the `img2imu.sources` entry point of a URL scheme holds: a parsed URL in, a source out."""
+
+
+def open_source(url: str) -> Source:
+    """Find the source for a URL such as `serial:///dev/ttyUSB0`, `replay:run.csv` or `virtual:`.
+
+    Nothing is opened until the source is entered with `async with`.
+
+    Args:
+        url: Scheme, colon, and what that scheme takes. Further schemes come from packages that register an
+            `img2imu.sources` entry point.
+
+    Returns:
+        The source, not yet connected.
+
+    Raises:
+        SourceError: If the scheme is unknown or the URL's options are wrong.
+    """
+    parts = urlsplit(url)
+    known = {entry.name: entry for entry in entry_points(group="img2imu.sources")}
+    if parts.scheme not in known:
+        schemes = ", ".join(f"{name}:" for name in sorted(known))
+        raise SourceError(f"no source is called {url!r}; start the URL with one of: {schemes}")
+    factory = cast(SourceFactory, known[parts.scheme].load())
+    return factory(parts)

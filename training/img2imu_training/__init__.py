@@ -1,0 +1,1 @@
+"""Learn to recognise motion: data, networks, training, evaluation."""
