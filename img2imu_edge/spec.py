@@ -1,0 +1,110 @@
+"""SpectrogramSpec: everything that turns samples into a picture, as data.
+
+Training, export and runtime all read this one definition; it travels inside the model card.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class SensorRange:
+    """What the darkest and the brightest cell of a picture with fixed contrast stand for.
+
+    Attributes:
+        low_db: Power density shown as 0, in dB relative to 1 unit²/Hz; the unit is m/s² or rad/s.
+        high_db: Power density shown as 1.
+        level: Level rows map −level … +level (same unit) to 0 … 1.
+    """
+
+    low_db: float
+    high_db: float
+    level: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpectrogramSpec:
+    """How a window of samples becomes a picture of one row per frequency and one column per frame.
+
+    Durations are in seconds, so that 20 Hz and 100 Hz sensors give comparable pictures.
+
+    Attributes:
+        frame_s: Length of the Hann-windowed frame behind one column.
+        hop_s: Distance between the starts of neighbouring frames.
+        frequencies: `linear` takes every bin of the frame's Fourier transform; `log` takes `bins` frequencies
+            spaced evenly in logarithm from `f_min` to `f_max` Hz, both included.
+        bins: Number of frequencies, for `log`.
+        f_min: Lowest frequency in Hz, for `log`.
+        f_max: Highest frequency in Hz, for `log`.
+        detrend: Take the Hann-weighted mean off each frame first, so that gravity does not leak into the
+            lowest rows.
+        level_rows: Rows below the lowest frequency that show the sign which a power spectrum loses: the
+            frame's Hann-weighted mean, which is gravity's direction for an accelerometer and the net turn for
+            a gyroscope. One value, repeated, so that a convolution can see it.
+        contrast: `window` stretches each axis of each window to 0 … 1 (the reference's way: a still wrist
+            becomes full-contrast noise); `fixed` maps `ranges`, so that a column never changes once made.
+        ranges: Range of each sensor (`acc`, `gyr`), for `fixed` contrast.
+        floor: Power density in unit²/Hz added before the logarithm, so that silence has one.
+    """
+
+    frame_s: float
+    hop_s: float
+    frequencies: Literal["linear", "log"] = "linear"
+    bins: int = 0
+    f_min: float = 0.0
+    f_max: float = 0.0
+    detrend: bool = False
+    level_rows: int = 0
+    contrast: Literal["window", "fixed"] = "window"
+    ranges: dict[str, SensorRange] = field(default_factory=dict)
+    floor: float = 1e-12
+
+    def __post_init__(self) -> None:
+        if not (self.frame_s > 0 and self.hop_s > 0 and self.floor > 0):
+            raise ValueError("frame_s, hop_s and floor must be positive")
+        if self.frequencies == "log" and not (self.bins >= 2 and 0 < self.f_min < self.f_max):
+            raise ValueError("log frequencies need bins >= 2 and 0 < f_min < f_max")
+        if self.contrast == "fixed" and not self.ranges:
+            raise ValueError("fixed contrast needs the ranges of its sensors")
+        if self.level_rows and self.contrast == "window":
+            raise ValueError("level rows need fixed contrast: stretched per window they would lose the sign")
+
+    @classmethod
+    def preset(cls, name: str) -> SpectrogramSpec:
+        """One of the named specs.
+
+        * `paper`: the reference front-end of IMG2IMU (arXiv 2209.00945, the authors' Android demo): Hann frames
+          of 128 samples every 12 at 64 Hz, log10 power density, each axis stretched to 0 … 1 per window. The
+          demo's drawing loop loses the lowest frequency; this follows the formula, not that slip.
+        * `motion`: log-spaced frequencies where wrists move, fixed contrast, level rows for gravity's direction.
+
+        Both take three axes (accelerometer) or six (accelerometer, then gyroscope).
+
+        Raises:
+            ValueError: If no preset has that name.
+        """
+        if name not in _PRESETS:
+            raise ValueError(f"no preset is called {name!r}; there are: {', '.join(sorted(_PRESETS))}")
+        return _PRESETS[name]
+
+
+_PRESETS = {
+    "paper": SpectrogramSpec(frame_s=2.0, hop_s=0.1875),
+    "motion": SpectrogramSpec(
+        frame_s=2.56,
+        hop_s=0.08,
+        frequencies="log",
+        bins=28,
+        f_min=0.3,
+        f_max=15.0,
+        detrend=True,
+        level_rows=4,
+        contrast="fixed",
+        ranges={
+            "acc": SensorRange(low_db=-35.0, high_db=25.0, level=12.0),
+            "gyr": SensorRange(low_db=-45.0, high_db=15.0, level=3.0),
+        },
+    ),
+}

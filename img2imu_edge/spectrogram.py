@@ -1,0 +1,206 @@
+"""Samples to pictures: one definition, in batch and in streaming form.
+
+Every column is one matrix product of a frame with a fixed basis (Hann-windowed cosines and sines, mean removal
+and scaling folded in), followed by a logarithm. The product has the same shape for one column as for a
+thousand, so streaming gives the same bits as batch, however the samples were chunked; and the basis is also
+what an exported graph multiplies with.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from img2imu_edge.ring import RingBuffer
+from img2imu_edge.spec import SpectrogramSpec
+
+Array = NDArray[np.float32]
+
+_DB_PER_NEPER = np.float32(10.0 / np.log(10.0))
+_COLUMNS_AT_ONCE = 1024
+
+
+class SpectrogramPlan:
+    """A spec made ready for one sampling rate and number of axes.
+
+    Args:
+        spec: The definition.
+        rate: Sampling rate in Hz.
+        axes: Channels of the samples. Fixed contrast knows three (accelerometer) and six (accelerometer, then
+            gyroscope).
+
+    Attributes:
+        frame: Samples behind one column.
+        hop: Samples from one column to the next.
+        rows: Rows of one axis' picture: the level rows, then one per frequency.
+        frequencies: (frequencies,) Hz, ascending.
+        basis: (frame, levels + 2 × frequencies) float32: [level] cosines, sines.
+
+    Raises:
+        ValueError: If the spec cannot be had at this rate or with these axes.
+    """
+
+    def __init__(self, spec: SpectrogramSpec, rate: float, axes: int) -> None:
+        self.spec, self.rate, self.axes = spec, rate, axes
+        self.frame = round(spec.frame_s * rate)
+        self.hop = max(1, round(spec.hop_s * rate))
+        if self.frame < 4:
+            raise ValueError(f"a frame of {spec.frame_s} s has only {self.frame} samples at {rate} Hz")
+        if spec.frequencies == "linear":
+            self.frequencies = np.fft.rfftfreq(self.frame, 1.0 / rate)
+        else:
+            self.frequencies = np.geomspace(spec.f_min, spec.f_max, spec.bins)
+            if spec.f_max > rate / 2:
+                raise ValueError(f"{rate} Hz sampling cannot show {spec.f_max} Hz: it ends at {rate / 2} Hz")
+        self.rows = spec.level_rows + len(self.frequencies)
+        self.basis = self._make_basis()
+        self._offset, self._gain, self._level_gain = self._make_contrast()
+
+    def _make_basis(self) -> Array:
+        """Columns of the product; power is cosine² + sine², in unit²/Hz (the one-sided periodogram)."""
+        n = np.arange(self.frame)
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * n / self.frame)
+        phase = 2 * np.pi * np.outer(n, self.frequencies) / self.rate
+        one_sided = np.where((self.frequencies == 0) | (self.frequencies == self.rate / 2), 1.0, 2.0)
+        scale = np.sqrt(one_sided / (self.rate * np.sum(hann**2)))
+        waves = hann[:, None] * np.concatenate([np.cos(phase), np.sin(phase)], axis=1) * np.tile(scale, 2)
+        mean = hann / hann.sum()
+        if self.spec.detrend:
+            waves -= mean[:, None] * waves.sum(axis=0)
+        columns = [mean[:, None], waves] if self.spec.level_rows else [waves]
+        return np.concatenate(columns, axis=1).astype(np.float32)
+
+    def _make_contrast(self) -> tuple[Array, Array, Array]:
+        """Per axis, shaped to broadcast: cell = (dB + offset) × gain; level cell = level × gain + ½."""
+        if self.spec.contrast == "window":
+            return np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32), np.ones((1, 1), np.float32)
+        sensors = {3: ("acc",), 6: ("acc", "gyr")}.get(self.axes)
+        if sensors is None:
+            raise ValueError(f"fixed contrast takes 3 or 6 axes, not {self.axes}")
+        lacking = [name for name in sensors if name not in self.spec.ranges]
+        if lacking:
+            raise ValueError(f"the spec has no range for {lacking[0]!r}")
+        ranges = [self.spec.ranges[name] for name in sensors for _ in range(3)]
+        low = np.array([[r.low_db] for r in ranges], np.float32)
+        span = np.array([[r.high_db - r.low_db] for r in ranges], np.float32)
+        level = np.array([[r.level] for r in ranges], np.float32)
+        return -low, 1 / span, 0.5 / level
+
+    def columns(self, samples: Array) -> Array:
+        """The columns of all whole frames in a run of samples.
+
+        Args:
+            samples: (n, axes), C-contiguous; frames start at its first sample.
+
+        Returns:
+            (columns, axes, rows): cells from 0 to 1 with fixed contrast, decibels with `window` contrast.
+        """
+        count = max(0, (len(samples) - self.frame) // self.hop + 1)
+        if count == 0:
+            return np.empty((0, self.axes, self.rows), np.float32)
+        frames = sliding_window_view(samples, self.frame, axis=0)[:: self.hop]
+        product = np.matmul(frames, self.basis)
+        levels = min(self.spec.level_rows, 1)
+        bins = len(self.frequencies)
+        cells = np.empty((count, self.axes, self.rows), np.float32)
+        waves = product[..., levels:]
+        np.square(waves, out=waves)
+        power = waves[..., :bins] + waves[..., bins:]
+        power += np.float32(self.spec.floor)
+        np.log(power, out=power)
+        power *= _DB_PER_NEPER
+        power += self._offset
+        power *= self._gain
+        cells[..., self.spec.level_rows :] = power
+        if levels:
+            cells[..., : self.spec.level_rows] = product[..., :1] * self._level_gain + np.float32(0.5)
+        if self.spec.contrast == "fixed":
+            np.clip(cells, 0.0, 1.0, out=cells)
+        return cells
+
+    def stretch(self, picture: Array) -> Array:
+        """Finish a window's picture (axes, rows, columns): with `window` contrast, each axis to 0 … 1."""
+        if self.spec.contrast == "fixed":
+            return picture
+        low = picture.min(axis=(1, 2), keepdims=True)
+        span = picture.max(axis=(1, 2), keepdims=True) - low
+        return (picture - low) / np.where(span > 0, span, 1)
+
+
+def spectrogram(samples: NDArray[np.floating], spec: SpectrogramSpec, rate: float) -> Array:
+    """The spectrogram of a whole window or recording.
+
+    Args:
+        samples: (samples, axes), SI units, all finite.
+        spec: What picture to make, such as `SpectrogramSpec.preset("paper")`.
+        rate: Sampling rate in Hz.
+
+    Returns:
+        (axes, frequency, time) float32 from 0 to 1, lowest frequency first.
+
+    Raises:
+        ValueError: If there is not a single whole frame, a sample is not finite, or the spec cannot be had at
+            this rate or with these axes.
+    """
+    samples = np.ascontiguousarray(samples, dtype=np.float32)
+    if samples.ndim != 2:
+        raise ValueError(f"samples have shape {samples.shape}; expected (samples, axes)")
+    plan = SpectrogramPlan(spec, rate, samples.shape[1])
+    if len(samples) < plan.frame:
+        raise ValueError(f"{len(samples)} samples are less than one frame of {plan.frame}")
+    if not np.isfinite(samples).all():
+        raise ValueError("samples hold NaN or infinity; leave those rows out or fill them first")
+    step = _COLUMNS_AT_ONCE * plan.hop
+    parts = [
+        plan.columns(samples[start : start + step - plan.hop + plan.frame])
+        for start in range(0, len(samples) - plan.frame + 1, step)
+    ]
+    picture = np.ascontiguousarray(np.concatenate(parts).transpose(1, 2, 0))
+    return plan.stretch(picture)
+
+
+class StreamingSpectrogram:
+    """The same spectrogram, fed sample by sample: only new columns are computed.
+
+    Args:
+        plan: The spec at a rate.
+        columns: Columns of a window.
+    """
+
+    def __init__(self, plan: SpectrogramPlan, columns: int) -> None:
+        self.plan, self.columns = plan, columns
+        self._samples = RingBuffer(max(4 * plan.frame, plan.frame + 64 * plan.hop), (plan.axes,), np.float32)
+        self._columns = RingBuffer(2 * columns, (plan.axes, plan.rows), np.float32)
+
+    @property
+    def total(self) -> int:
+        """Columns made since the start."""
+        return self._columns.total
+
+    def push(self, samples: Array) -> int:
+        """Take in samples (n, axes), any n; returns how many columns they completed."""
+        before = self.total
+        room = min(self._samples.capacity - self.plan.frame, self.columns * self.plan.hop)
+        for start in range(0, len(samples), room):
+            self._samples.append(samples[start : start + room])
+            first = self._columns.total * self.plan.hop
+            fresh = self._samples.view(min(first, self._samples.total), self._samples.total)
+            self._columns.append(self.plan.columns(fresh))
+        return self.total - before
+
+    def picture(self) -> Array:
+        """The latest window's picture, (axes, rows, columns).
+
+        With fixed contrast it is a view, valid until the next `push`.
+
+        Raises:
+            IndexError: If the first window is not yet full.
+        """
+        latest = self._columns.view(self.total - self.columns, self.total)
+        return self.plan.stretch(latest.transpose(1, 2, 0))
+
+    def clear(self) -> None:
+        """Start anew with the next sample, as after a long gap."""
+        self._samples.clear()
+        self._columns.clear()
