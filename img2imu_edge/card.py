@@ -18,7 +18,7 @@ SCHEMA = 1
 """Version of the card's layout; a card of a newer one is refused."""
 
 CARD_KEY = "img2imu.card"
-"""Where the card lies: this key of ONNX `metadata_props`; file `img2imu.card.json` in TFLite's metadata zip."""
+"""Where the card lies: this key of ONNX `metadata_props`; `img2imu.card.json` in the zip behind a TFLite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ class DecisionSpec:
     """How scores become decisions.
 
     Attributes:
-        temperature: Logits are divided by it before the softmax (Guo et al., 2017), so that confidence is honest.
+        temperature: Logits are divided by it before the softmax, so that confidence is honest (Guo et al.,
+            2017).
         smoothing: Weight of the past in the running mean of the scores, 0 (none) to below 1.
         margin: A new label must lead the current one by this much, so that decisions do not flicker.
         min_coverage: Least share of real (not lost) samples in a window that is worth a decision.

@@ -93,7 +93,7 @@ def read_recording(path: str | Path) -> Recording:
     labelled = "label" in header
     channels = tuple(name for name in header if name not in ("time", "label"))
     numbers, labels, lines = _parse(rows, header, path)
-    finite: NDArray[np.bool_] = np.isfinite(numbers).all(axis=1)
+    finite = np.all(np.isfinite(numbers), axis=1)
     numbers, lines = numbers[finite], lines[finite]
     if len(numbers) < 2:
         raise RecordingError(f"{path} has {len(numbers)} usable rows; a recording needs at least two")

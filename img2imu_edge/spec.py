@@ -75,10 +75,11 @@ class SpectrogramSpec:
     def preset(cls, name: str) -> SpectrogramSpec:
         """One of the named specs.
 
-        * `paper`: the reference front-end of IMG2IMU (arXiv 2209.00945, the authors' Android demo): Hann frames
-          of 128 samples every 12 at 64 Hz, log10 power density, each axis stretched to 0 … 1 per window. The
-          demo's drawing loop loses the lowest frequency; this follows the formula, not that slip.
-        * `motion`: log-spaced frequencies where wrists move, fixed contrast, level rows for gravity's direction.
+        * `paper`: the reference front-end of IMG2IMU (arXiv 2209.00945, the authors' Android demo): Hann
+          frames of 128 samples every 12 at 64 Hz, log10 power density, each axis stretched to 0 … 1 per
+          window. The demo's drawing loop loses the lowest frequency; this follows the formula, not the slip.
+        * `motion`: log-spaced frequencies where wrists move, fixed contrast, and level rows for gravity's
+          direction.
 
         Both take three axes (accelerometer) or six (accelerometer, then gyroscope).
 

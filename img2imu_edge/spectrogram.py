@@ -1,9 +1,9 @@
 """Samples to pictures: one definition, in batch and in streaming form.
 
-Every column is one matrix product of a frame with a fixed basis (Hann-windowed cosines and sines, mean removal
-and scaling folded in), followed by a logarithm. The product has the same shape for one column as for a
-thousand, so streaming gives the same bits as batch, however the samples were chunked; and the basis is also
-what an exported graph multiplies with.
+Every column is one matrix product of a frame with a fixed basis (Hann-windowed cosines and sines, mean
+removal and scaling folded in), followed by a logarithm. The product has the same shape for one column as for
+a thousand, so streaming gives the same bits as batch, however the samples were chunked; and the basis is
+also what an exported graph multiplies with.
 """
 
 from __future__ import annotations
@@ -73,8 +73,9 @@ class SpectrogramPlan:
 
     def _make_contrast(self) -> tuple[Array, Array, Array]:
         """Per axis, shaped to broadcast: cell = (dB + offset) × gain; level cell = level × gain + ½."""
+        one = np.ones((1, 1), np.float32)
         if self.spec.contrast == "window":
-            return np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32), np.ones((1, 1), np.float32)
+            return 0 * one, one, one
         sensors = {3: ("acc",), 6: ("acc", "gyr")}.get(self.axes)
         if sensors is None:
             raise ValueError(f"fixed contrast takes 3 or 6 axes, not {self.axes}")
@@ -82,10 +83,9 @@ class SpectrogramPlan:
         if lacking:
             raise ValueError(f"the spec has no range for {lacking[0]!r}")
         ranges = [self.spec.ranges[name] for name in sensors for _ in range(3)]
-        low = np.array([[r.low_db] for r in ranges], np.float32)
-        span = np.array([[r.high_db - r.low_db] for r in ranges], np.float32)
-        level = np.array([[r.level] for r in ranges], np.float32)
-        return -low, 1 / span, 0.5 / level
+        table = [(-r.low_db, 1 / (r.high_db - r.low_db), 0.5 / r.level) for r in ranges]
+        offset, gain, level_gain = np.array(table, np.float32).T[:, :, None]
+        return offset, gain, level_gain
 
     def columns(self, samples: Array) -> Array:
         """The columns of all whole frames in a run of samples.
@@ -125,7 +125,22 @@ class SpectrogramPlan:
             return picture
         low = picture.min(axis=(1, 2), keepdims=True)
         span = picture.max(axis=(1, 2), keepdims=True) - low
-        return (picture - low) / np.where(span > 0, span, 1)
+        stretched: Array = (picture - low) / np.where(span > 0, span, np.float32(1))
+        return stretched
+
+
+def stack(picture: Array) -> Array:
+    """A spectrogram as a network's picture: x, y, z become red, green, blue; the gyroscope stands on top.
+
+    Args:
+        picture: (axes, rows, columns), 3 or 6 axes, the accelerometer's first.
+
+    Returns:
+        (3, sensors × rows, columns), C-contiguous: the accelerometer's rows, then the gyroscope's.
+    """
+    axes, rows, columns = picture.shape
+    by_sensor = picture.reshape(axes // 3, 3, rows, columns).transpose(1, 0, 2, 3)
+    return by_sensor.reshape(3, -1, columns)
 
 
 def spectrogram(samples: NDArray[np.floating], spec: SpectrogramSpec, rate: float) -> Array:
