@@ -1,1 +1,57 @@
-"""img2imu-edge: turn a wearable's motion into decisions, on the device."""
+"""img2imu-edge: turn a wearable's motion into decisions, on the device.
+
+import img2imu_edge as i2e
+
+model = i2e.load_model("shoulder")
+for decision in i2e.classify_recording("run.csv", model):
+    print(decision.time, decision.label, decision.confidence, decision.coverage)
+"""
+
+from img2imu_edge.card import ModelCard
+from img2imu_edge.decision import Decision
+from img2imu_edge.errors import (
+    Img2ImuError,
+    MissingExtraError,
+    ModelError,
+    RecordingError,
+    SensorMismatchError,
+    SourceError,
+)
+from img2imu_edge.model import Model, load_model, shipped_models
+from img2imu_edge.offline import classify_recording
+from img2imu_edge.recording import Recording, demo_recording, read_recording
+from img2imu_edge.runner import classify
+from img2imu_edge.samples import SampleBlock
+from img2imu_edge.session import Session
+from img2imu_edge.source import LinkStats, Source, StreamInfo, open_source
+from img2imu_edge.spec import SensorRange, SpectrogramSpec
+from img2imu_edge.spectrogram import StreamingSpectrogram, spectrogram
+
+__all__ = [
+    "Decision",
+    "Img2ImuError",
+    "LinkStats",
+    "MissingExtraError",
+    "Model",
+    "ModelCard",
+    "ModelError",
+    "Recording",
+    "RecordingError",
+    "SampleBlock",
+    "SensorMismatchError",
+    "SensorRange",
+    "Session",
+    "Source",
+    "SourceError",
+    "SpectrogramSpec",
+    "StreamInfo",
+    "StreamingSpectrogram",
+    "classify",
+    "classify_recording",
+    "demo_recording",
+    "load_model",
+    "open_source",
+    "read_recording",
+    "shipped_models",
+    "spectrogram",
+]

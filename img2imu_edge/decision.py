@@ -1,0 +1,111 @@
+"""Decisions: from a network's output to a label that people can rely on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from img2imu_edge.card import DecisionSpec
+
+UNKNOWN = "unknown"
+"""The label of a window unlike anything the model was trained on."""
+
+Status = Literal["ok", "unknown", "gap", "warming_up"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the model says about one window.
+
+    Attributes:
+        time: Device time in seconds of the window's last sample.
+        label: The class; `unknown` for a window unlike the training data; None while there is no answer.
+        confidence: Calibrated probability of the label; 0 for `unknown` and None.
+        coverage: Share of the window's samples that were really received, 0 to 1.
+        status: `ok`; `unknown`: rejected; `gap`: too few samples of the window were received;
+            `warming_up`: the window is not full yet.
+        scores: Probability of each class, smoothed over time; empty where the network was not asked.
+        novelty: Distance from the training data; above the model's threshold it is `unknown`.
+        latency_ms: Live only: from the arrival of the window's last sample to the decision.
+    """
+
+    time: float
+    label: str | None
+    confidence: float
+    coverage: float
+    status: Status
+    scores: dict[str, float] = field(default_factory=dict)
+    novelty: float | None = None
+    latency_ms: float | None = field(default=None, compare=False)
+
+    def as_dict(self) -> dict[str, object]:
+        """The decision as plain data, for JSON; what is not known is left out."""
+        optional = ("novelty", "latency_ms")
+        return {key: value for key, value in asdict(self).items() if value is not None or key not in optional}
+
+
+class DecisionMaker:
+    """Calibration, rejection, smoothing and hysteresis for one wearable.
+
+    Args:
+        spec: The model's thresholds.
+        labels: Class names in the order of the logits.
+    """
+
+    def __init__(self, spec: DecisionSpec, labels: tuple[str, ...]) -> None:
+        self._spec, self._labels = spec, labels
+        self._smoothed: NDArray[np.float64] | None = None
+        self._current: int | None = None
+        self._centroids = np.array(spec.novelty.centroids) if spec.novelty else None
+        self._spread = np.array(spec.novelty.spread) if spec.novelty else None
+
+    def decide(
+        self, time: float, coverage: float, logits: NDArray[np.float32], embedding: NDArray[np.float32]
+    ) -> Decision:
+        """Turn one window's output into a decision.
+
+        Args:
+            time: Device time of the window's last sample in seconds.
+            coverage: Share of the window's samples that are real.
+            logits: (classes,).
+            embedding: (embedding,).
+        """
+        probabilities = softmax(logits / self._spec.temperature)
+        novelty = self.novelty(embedding)
+        if self._spec.novelty and novelty is not None and novelty > self._spec.novelty.threshold:
+            # An alien window says nothing about the known classes: the running mean stays as it was.
+            scores = dict(zip(self._labels, probabilities.tolist(), strict=True))
+            return Decision(time, UNKNOWN, 0.0, coverage, "unknown", scores, novelty)
+        if self._smoothed is None:
+            self._smoothed = probabilities
+        keep = self._spec.smoothing
+        self._smoothed = keep * self._smoothed + (1 - keep) * probabilities
+        best = int(self._smoothed.argmax())
+        current = self._current
+        if current is None or self._smoothed[best] - self._smoothed[current] >= self._spec.margin:
+            self._current = best
+        chosen = best if self._current is None else self._current
+        scores = dict(zip(self._labels, self._smoothed.tolist(), strict=True))
+        label = self._labels[chosen]
+        return Decision(time, label, scores[label], coverage, "ok", scores, novelty)
+
+    def novelty(self, embedding: NDArray[np.float32]) -> float | None:
+        """Distance to the nearest class as `Novelty` defines it; None for a model that has no centroids."""
+        if self._centroids is None or self._spread is None:
+            return None
+        offsets = (embedding - self._centroids) / self._spread
+        return float(np.sqrt(np.mean(offsets**2, axis=1)).min())
+
+    def reset(self) -> None:
+        """Forget the past, as after a gap longer than a window."""
+        self._smoothed = self._current = None
+
+
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities of a vector of logits."""
+    shifted = np.exp(logits.astype(np.float64) - float(logits.max()))
+    probabilities: NDArray[np.float64] = shifted / shifted.sum()
+    return probabilities

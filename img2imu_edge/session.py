@@ -1,0 +1,152 @@
+"""Session: the state of one wearable. Pure computation: no I/O, no clock, no threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from img2imu_edge.decision import Decision, DecisionMaker
+from img2imu_edge.errors import SensorMismatchError
+from img2imu_edge.model import Model
+from img2imu_edge.resample import Flags, Resampler, Segment, Values
+from img2imu_edge.ring import RingBuffer
+from img2imu_edge.samples import SampleBlock
+from img2imu_edge.spectrogram import StreamingSpectrogram, stack
+
+
+@dataclass(slots=True)
+class SessionStats:
+    """Counters of one session.
+
+    Attributes:
+        samples: Samples taken in.
+        invalid: Of these, dropped because they were not finite.
+        late: Of these, dropped because their time was not after the one before.
+        bridged: Samples on the model's grid that only bridge a gap.
+        restarts: Times the window started anew, the first start included.
+        decisions: Decisions made, warming-up ones included.
+        skipped: Decisions left out because the device could not keep up.
+    """
+
+    samples: int = 0
+    invalid: int = 0
+    late: int = 0
+    bridged: int = 0
+    restarts: int = 0
+    decisions: int = 0
+    skipped: int = 0
+
+
+class Session:
+    """Samples of one wearable in, decisions out: `for decision in session.push(block)`.
+
+    Decisions depend on the samples alone, never on how they were cut into blocks.
+
+    Args:
+        model: The shared model.
+        rate: Nominal sampling rate of the wearable in Hz; the samples' own times are what counts.
+        channels: The wearable's channels.
+
+    Raises:
+        SensorMismatchError: If the wearable lacks a channel that the model needs.
+    """
+
+    def __init__(self, model: Model, rate: float, channels: Sequence[str]) -> None:
+        wanted = model.card.input.channels
+        missing = [name for name in wanted if name not in channels]
+        if missing:
+            raise SensorMismatchError(
+                f"model {model.card.name!r} needs {', '.join(wanted)}, but the device does not deliver "
+                f"{', '.join(missing)}; use a model for {', '.join(channels)}, or switch the sensor on"
+            )
+        self.model = model
+        self.stats = SessionStats()
+        plan, spec = model.plan, model.card.input
+        self._order = [list(channels).index(name) for name in wanted]
+        self._resampler = Resampler(rate, spec.rate, len(wanted), model.window_samples / spec.rate)
+        self._spectrogram = StreamingSpectrogram(plan, spec.columns)
+        self._real: RingBuffer[np.bool_] = RingBuffer(2 * model.window_samples, (), np.bool_)
+        self._maker = DecisionMaker(model.card.decision, model.card.labels)
+        self._start = 0.0
+        self._due = self._first_due
+
+    @property
+    def _first_due(self) -> int:
+        """Columns at the first decision, such that a later one falls right on the first full window."""
+        spec = self.model.card.input
+        return (spec.columns - 1) % spec.hop_columns + 1
+
+    @property
+    def spectrogram(self) -> StreamingSpectrogram:
+        """The live spectrogram, for showing it."""
+        return self._spectrogram
+
+    def push(self, block: SampleBlock, *, latest_only: bool = False) -> list[Decision]:
+        """Take in samples.
+
+        Args:
+            block: Samples with the channels named at the start, in that order.
+            latest_only: Skip all but the last decision that this block completes, to catch up under load.
+                No sample is skipped.
+
+        Returns:
+            The decisions that they complete, in order.
+        """
+        self.stats.samples += len(block)
+        segments = self._resampler.push(block.times, block.values[:, self._order])
+        self.stats.invalid, self.stats.late = self._resampler.invalid, self._resampler.late
+        return self._consume(segments, latest_only)
+
+    def finish(self) -> list[Decision]:
+        """The decisions still held back, at the end of the stream."""
+        return self._consume(self._resampler.flush(), latest_only=False)
+
+    def _consume(self, segments: list[Segment], latest_only: bool) -> list[Decision]:
+        decisions = []
+        for segment in segments:
+            if segment.restart:
+                self._restart(segment.start)
+            decisions += self._step(segment.values, segment.real, latest_only)
+        return decisions
+
+    def _restart(self, start: float) -> None:
+        self.stats.restarts += 1
+        self._start = start
+        self._spectrogram.clear()
+        self._real.clear()
+        self._maker.reset()
+        self._due = self._first_due
+
+    def _step(self, values: Values, real: Flags, latest_only: bool) -> list[Decision]:
+        """Feed grid samples, stopping at every decision that they complete."""
+        plan, hop = self.model.plan, self.model.card.input.hop_columns
+        self.stats.bridged += len(real) - int(real.sum())
+        decisions = []
+        while len(values):
+            needed = (self._due - 1) * plan.hop + plan.frame - self._real.total
+            self._spectrogram.push(values[:needed])
+            self._real.append(real[:needed])
+            values, real = values[needed:], real[needed:]
+            if self._spectrogram.total == self._due:
+                if latest_only and len(values) >= hop * plan.hop:
+                    self.stats.skipped += 1
+                else:
+                    decisions.append(self._decide())
+                self._due += hop
+        self.stats.decisions += len(decisions)
+        return decisions
+
+    def _decide(self) -> Decision:
+        card, total = self.model.card, self._real.total
+        window = self.model.window_samples
+        seen = self._real.view(max(total - window, 0), total)
+        coverage = float(seen.sum()) / window
+        time = self._start + (total - 1) / card.input.rate
+        if self._spectrogram.total < card.input.columns:
+            return Decision(time, None, 0.0, coverage, "warming_up")
+        if coverage < card.decision.min_coverage:
+            return Decision(time, None, 0.0, coverage, "gap")
+        logits, embedding = self.model.engine.run(stack(self._spectrogram.picture()))
+        return self._maker.decide(time, coverage, logits, embedding)
