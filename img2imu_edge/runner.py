@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
+from typing import TypeAlias
 
 from img2imu_edge.decision import Decision
 from img2imu_edge.model import Model
@@ -22,9 +23,12 @@ BEHIND_BLOCKS = 64
 """With more blocks than this waiting, decisions are skipped; samples never are."""
 
 
+_Queue: TypeAlias = "asyncio.Queue[SampleBlock | Exception | None]"
+
+
 async def classify(
     source: Source, model: Model, *, session: Session | None = None
-) -> AsyncIterator[Decision]:
+) -> AsyncGenerator[Decision, None]:
     """Live decisions from an entered source.
 
     Args:
@@ -40,36 +44,39 @@ async def classify(
         SourceError: If the source fails for good.
     """
     session = session or Session(model, source.info.rate, source.info.channels)
-    queue: asyncio.Queue[SampleBlock | None] = asyncio.Queue(QUEUE_BLOCKS)
+    queue: _Queue = asyncio.Queue(QUEUE_BLOCKS)
     loop = asyncio.get_running_loop()
     reader = asyncio.create_task(_read(source, queue))
     worker = ThreadPoolExecutor(1, thread_name_prefix="img2imu")
     try:
-        while (block := await queue.get()) is not None:
+        while isinstance(block := await queue.get(), SampleBlock):
             behind = queue.qsize() > BEHIND_BLOCKS
             for decision in await loop.run_in_executor(worker, _push, session, block, behind):
                 yield decision
-        await reader  # raises what ended the source, if it failed
         for decision in await loop.run_in_executor(worker, session.finish):
             yield decision
+        if block is not None:
+            raise block
     finally:
         reader.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(reader, return_exceptions=True)
+        await asyncio.gather(reader, return_exceptions=True)
         worker.shutdown(wait=False)
 
 
-async def _read(source: Source, queue: asyncio.Queue[SampleBlock | None]) -> None:
+async def _read(source: Source, queue: _Queue) -> None:
+    """Move blocks to the queue, then what ended the source: None, or the error that it raised."""
+    end = None
     try:
         async for block in source:
             await queue.put(block)
-    finally:
-        await queue.put(None)
+    except Exception as error:  # carried to the consumer, who raises it
+        end = error
+    await queue.put(end)
 
 
 def _push(session: Session, block: SampleBlock, behind: bool) -> list[Decision]:
     decisions = session.push(block, latest_only=behind)
-    latency = (time.monotonic() - block.received) * 1e3
-    if latency != latency:  # NaN: nobody noted when the block arrived
+    if math.isnan(block.received):
         return decisions
+    latency = (time.monotonic() - block.received) * 1e3
     return [replace(decision, latency_ms=latency) for decision in decisions]
