@@ -1,10 +1,9 @@
 """img2imu-edge: turn a wearable's motion into decisions, on the device.
 
-import img2imu_edge as i2e
-
-model = i2e.load_model("shoulder")
-for decision in i2e.classify_recording("run.csv", model):
-    print(decision.time, decision.label, decision.confidence, decision.coverage)
+Example:
+    >>> import img2imu_edge as i2e
+    >>> model = i2e.load_model("shoulder")
+    >>> decisions = i2e.classify_recording(i2e.demo_recording(), model)
 """
 
 from img2imu_edge.card import ModelCard
