@@ -1,0 +1,41 @@
+"""The `img2imu` command. Its sub-commands are found by the entry points `img2imu.commands`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import entry_points
+
+import typer
+from rich.console import Console
+
+from img2imu_edge.errors import Img2ImuError
+
+_ORDER = ("demo", "run", "classify", "info", "devices", "bench")
+
+
+def make_app() -> typer.Typer:
+    """The command with every sub-command that is installed, ours first."""
+    app = typer.Typer(
+        name="img2imu",
+        help="Turn a wearable's motion into decisions, on the device. Start with: [bold]img2imu demo[/bold]",
+        rich_markup_mode="rich",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    entries = {entry.name: entry for entry in entry_points(group="img2imu.commands")}
+    rank = {name: i for i, name in enumerate(_ORDER)}
+    for name in sorted(entries, key=lambda name: (rank.get(name, len(rank)), name)):
+        app.command(name)(entries[name].load())
+    return app
+
+
+def main() -> None:
+    """Run the command; an error that we foresaw is one red line and exit status 1."""
+    try:
+        make_app()()
+    except Img2ImuError as error:
+        Console(stderr=True, highlight=False).print("[bold red]error:[/bold red]", str(error), soft_wrap=True)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

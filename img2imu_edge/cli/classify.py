@@ -1,0 +1,84 @@
+"""`img2imu classify`: a recording, start to end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from img2imu_edge.cli.options import JsonFlag, ModelOption, OutOption
+from img2imu_edge.decision import Decision
+from img2imu_edge.evaluation import answered, macro_f1
+from img2imu_edge.model import load_model
+from img2imu_edge.offline import classify_recording
+from img2imu_edge.recording import Recording, read_recording
+from img2imu_edge.sinks.jsonl import JsonLines
+
+
+def classify(
+    recording: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RECORDING",
+            help="A CSV with the columns time, acc_x, acc_y, acc_z and perhaps gyr_x, gyr_y, gyr_z, label.",
+        ),
+    ],
+    model: ModelOption,
+    out: OutOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Classify a recording; the decisions are those that a live stream of it gives.
+
+    Units are seconds, m/s² and rad/s. Where the recording has labels, the macro-F1 is shown too.
+
+    Examples:
+      img2imu classify run.csv --model shoulder
+
+      img2imu classify run.csv --model shoulder.tflite --json | tail -1
+    """
+    loaded = load_model(model)
+    read = read_recording(recording)
+    decisions = classify_recording(read, loaded)
+    for target in [JsonLines(out)] * bool(out) + [JsonLines()] * json:
+        for decision in decisions:
+            target.write(decision)
+        target.close()
+    if not json:
+        _show(read, decisions, loaded.window_samples / loaded.card.input.rate)
+
+
+def _show(recording: Recording, decisions: Sequence[Decision], window_s: float) -> None:
+    console = Console()
+    table = Table(title=f"{recording.name}: {len(recording):,} samples, {recording.rate:g} Hz", box=None)
+    for heading in ("from", "to", "label", "confidence", "coverage"):
+        table.add_column(heading, justify="left" if heading == "label" else "right")
+    for stretch in _stretches(decisions):
+        first, last = stretch[0], stretch[-1]
+        mean = sum(d.confidence for d in stretch) / len(stretch)
+        covered = sum(d.coverage for d in stretch) / len(stretch)
+        label = first.label or f"[dim]{first.status.replace('_', ' ')}[/dim]"
+        shown = f"{mean:.0%}" if first.status == "ok" else ""
+        table.add_row(f"{first.time:.1f} s", f"{last.time:.1f} s", label, shown, f"{covered:.0%}")
+    console.print(table)
+    if not decisions:
+        console.print(f"too short: a decision needs a window of {window_s:.1f} s", style="yellow")
+    if recording.dropped:
+        console.print(f"{recording.dropped} rows had missing values and count as gaps", style="yellow")
+    if recording.labels is not None:
+        truth, predicted = answered(recording, decisions, window_s)
+        console.print(f"macro-F1 {macro_f1(truth, predicted):.3f} over {len(truth)} labelled windows")
+
+
+def _stretches(decisions: Sequence[Decision]) -> list[list[Decision]]:
+    """Runs of decisions with the same label and status."""
+    runs: list[list[Decision]] = []
+    for decision in decisions:
+        if runs and (runs[-1][-1].label, runs[-1][-1].status) == (decision.label, decision.status):
+            runs[-1].append(decision)
+        else:
+            runs.append([decision])
+    return runs
