@@ -69,7 +69,7 @@ def serial_ports() -> list[Device]:
 
 
 async def bluetooth_devices(seconds: float) -> tuple[list[Device], str]:
-    """Bluetooth LE devices that advertise within some seconds, strongest first, and what went wrong if anything."""
+    """Bluetooth LE devices that advertise within some seconds, strongest first, and what went wrong."""
     from bleak import BleakScanner
     from bleak.exc import BleakError
 
@@ -79,7 +79,7 @@ async def bluetooth_devices(seconds: float) -> tuple[list[Device], str]:
         reason = str(error) or type(error).__name__
         return (
             [],
-            f"Bluetooth cannot be used here ({reason}); is there an adapter, and is bluetoothd running?",
+            f"no Bluetooth here ({reason}); is there an adapter, and does bluetoothd run?",
         )
     ranked = sorted(found.values(), key=lambda pair: -pair[1].rssi)
     return [Device("", d.name or "(no name)", f"{d.address}, {a.rssi} dBm") for d, a in ranked], ""

@@ -19,7 +19,7 @@ def run(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="Where samples come from: serial:///dev/ttyUSB0, replay:walk.csv?speed=4, virtual:?loss=0.05",
+            help="serial:///dev/ttyUSB0, replay:walk.csv?speed=4, virtual:?loss=0.05 …",
         ),
     ],
     model: ModelOption,

@@ -53,12 +53,14 @@ def _scores(decision: Decision) -> Table:
     table = Table.grid(padding=(0, 1))
     for label, score in decision.scores.items():
         chosen = label == decision.label
-        bar = ProgressBar(total=1.0, completed=score, width=24, complete_style="green" if chosen else "blue")
-        table.add_row(Text(label, style="bold" if chosen else ""), bar, f"{score:4.0%}")
-    table.add_row(
-        "coverage", ProgressBar(total=1.0, completed=decision.coverage, width=24), f"{decision.coverage:4.0%}"
-    )
+        style = "green" if chosen else "blue"
+        table.add_row(Text(label, style="bold" if chosen else ""), _bar(score, style), f"{score:4.0%}")
+    table.add_row("coverage", _bar(decision.coverage, "cyan"), f"{decision.coverage:4.0%}")
     return table
+
+
+def _bar(share: float, style: str) -> ProgressBar:
+    return ProgressBar(total=1.0, completed=share, width=24, complete_style=style, finished_style=style)
 
 
 def _link(link: LinkStats) -> Text:
