@@ -79,17 +79,20 @@ def _locate(path: str | Path) -> Path:
 
 def _open(content: bytes) -> tuple[Engine, ModelCard]:
     """Engine and card, by what the file is and not by what it is called."""
-    engine: Engine
     if content[4:8] == b"TFL3":
-        engine, text = LiteRtEngine(content), read_card(content)
-    elif content[:1] == b"\x08":  # every ONNX file starts with the field ir_version
+        # The card comes last in the file: where it is whole, so is the network, which LiteRT does not check.
+        card = _read(read_card(content))
+        return LiteRtEngine(content), card
+    if content[:1] == b"\x08":  # every ONNX file starts with the field ir_version
         engine = OnnxEngine(content)
-        text = engine.metadata.get(CARD_KEY)
-    else:
-        raise ModelError("it is neither an ONNX nor a TFLite file")
-    if text is None:
-        raise ModelError(f"it has no model card ({CARD_KEY}); export it with: img2imu export")
-    return engine, ModelCard.from_json(text)
+        return engine, _read(engine.metadata.get(CARD_KEY))
+    raise ModelError("it is neither an ONNX nor a TFLite file")
+
+
+def _read(card: str | None) -> ModelCard:
+    if card is None:
+        raise ModelError(f"it has no model card ({CARD_KEY}), or is cut short; make it with: img2imu export")
+    return ModelCard.from_json(card)
 
 
 def _check(card: ModelCard, engine: Engine) -> SpectrogramPlan:
