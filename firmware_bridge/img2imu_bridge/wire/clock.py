@@ -66,10 +66,6 @@ class SampleClock:
         self._received = received
         return start, step
 
-    def jump(self) -> None:
-        """Note that sampling paused: what passes until the next message says nothing about the period."""
-        self._previous = None
-
     def restart(self) -> None:
         """Note that the device's clock began anew: the next message's time follows the last one's.
 
@@ -103,7 +99,7 @@ class SampleClock:
                 self._observed = min(self._observed + samples, self._memory)
                 return
         elif abs(elapsed - expected) > TOLERANCE * expected:
-            return
+            return  # a pause, or a stamp too far off to learn from
         else:
             expected = elapsed
         self._observed = min(self._observed + samples, self._memory)

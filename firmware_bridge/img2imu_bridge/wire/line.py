@@ -11,6 +11,10 @@ _TICK_TURN: Final = 1 << 32
 TOLERANCE: Final = 0.1
 """How far a device's sampling rate may be off its nominal one."""
 
+_MAX_LATE: Final = 512
+"""Samples that a message may be late. Beyond, a device that samples from power-up on would, after a restart,
+pass for one that repeats its past."""
+
 _JITTER_SECONDS: Final = 0.1
 _JITTER_SAMPLES: Final = 2
 
@@ -51,13 +55,14 @@ class Line:
             period: Ticks between samples.
 
         Returns:
-            Both without wrapping; or None if no number of samples explains the time that passed.
+            Both without wrapping; or None if no number of samples explains the time that passed, or if that
+            was long ago.
         """
         elapsed = (ticks - self.ticks + 0x80000000 & 0xFFFFFFFF) - 0x80000000
         samples = seq - self.index & 0xFFFF
         samples += _SEQ_TURN * round((elapsed / period - samples) / _SEQ_TURN)
         # A later sample has a later time, and only the same sample has the same.
-        if not (samples * elapsed > 0 or samples == elapsed == 0):
+        if samples < -_MAX_LATE or not (samples * elapsed > 0 or samples == elapsed == 0):
             return None
         if abs(elapsed - samples * period) > TOLERANCE * abs(samples) * period + self.slack:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from img2imu_bridge.wire.blocks import BlockBuilder
 from img2imu_bridge.wire.clock import SampleClock
@@ -14,6 +15,9 @@ from img2imu_bridge.wire.reorder import Located, Released, Reorderer
 from img2imu_edge.errors import SourceError
 from img2imu_edge.samples import SampleBlock
 from img2imu_edge.source import LinkStats
+
+_BACKLOG_SECONDS: Final = 60.0
+"""Device time that may arrive at one moment, after the host was busy with other things."""
 
 _DISBELIEVED = "Messages were left out whose times do not fit their sample numbers. Check the device's clock."
 _PAUSED = "The device's clock leapt ahead of its samples; taken as a pause. It should send INFO after one."
@@ -89,7 +93,7 @@ class StreamDecoder:
                 self._accept_first(data, count, received)
             else:
                 located = self._line.locate(data.seq, data.ticks, self._clock.period)
-                if located is None:
+                if located is None or self._unseen(located[1] - self._line.ticks, received):
                     self._doubt(data, count, received)
                 else:
                     self._reject_aside()
@@ -140,7 +144,6 @@ class StreamDecoder:
             self._nothing_yet = True
         self._info = info
         self._clock.retune(info.ticks_per_second, info.period)
-        self._clock.jump()
         self._blocks = BlockBuilder(info)
         self._line = Line.through(info.next_index, info.ticks, info.ticks_per_second, info.period)
         self._first = True
@@ -204,10 +207,8 @@ class StreamDecoder:
         self.breaks += 1
         elapsed = signed_ticks(aside.data.ticks, self._line.ticks)
         lost = (aside.data.seq - self._order.expected) % (1 << 16)
-        watched = (aside.received - self._received) * self._info.ticks_per_second
-        unseen = watched < elapsed / 2  # False if nobody looked
-        if elapsed > 0 and lost * self._clock.period <= 2 * elapsed and not unseen:
-            self._clock.jump()
+        fits = lost * self._clock.period <= 2 * elapsed
+        if elapsed > 0 and fits and not self._unseen(elapsed, aside.received):
             self._line.index = self._order.expected + lost
             self._line.ticks += elapsed
             self._warn(_PAUSED)
@@ -217,6 +218,11 @@ class StreamDecoder:
             self._line.ticks = aside.data.ticks
             self._warn(_RESTARTED)
         self._broken = True
+
+    def _unseen(self, elapsed: int, received: float) -> bool:
+        """Tell whether far less time passed on the host than on the device; not if nobody looked."""
+        watched = received - self._received
+        return elapsed > (2 * watched + _BACKLOG_SECONDS) * self._info.ticks_per_second
 
     def _warn(self, text: str) -> None:
         if text not in self.stats.warnings:
