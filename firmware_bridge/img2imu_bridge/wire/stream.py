@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from img2imu_bridge.wire.blocks import BlockBuilder
 from img2imu_bridge.wire.clock import SampleClock
 from img2imu_bridge.wire.line import Line, signed_ticks
 from img2imu_bridge.wire.messages import Data, Info
+from img2imu_bridge.wire.probation import Doubted, Probation
 from img2imu_bridge.wire.reorder import Located, Released, Reorderer
 from img2imu_edge.errors import SourceError
 from img2imu_edge.samples import SampleBlock
@@ -19,18 +19,8 @@ from img2imu_edge.source import LinkStats
 _BACKLOG_SECONDS: Final = 60.0
 """Device time that may arrive at one moment, after the host was busy with other things."""
 
-_DISBELIEVED = "Messages were left out whose times do not fit their sample numbers. Check the device's clock."
 _PAUSED = "The device's clock leapt ahead of its samples; taken as a pause. It should send INFO after one."
 _RESTARTED = "The device's clock and sample numbers began anew without an INFO; taken as a restart."
-
-
-@dataclass(frozen=True, slots=True)
-class _Aside:
-    """A message whose numbers do not follow from what came before, kept until the next one judges it."""
-
-    data: Data
-    count: int
-    received: float
 
 
 class StreamDecoder:
@@ -66,6 +56,7 @@ class StreamDecoder:
         self.breaks = 0
         self._clock = SampleClock(info.ticks_per_second, info.period)
         self._order = Reorderer(reorder_depth, self.stats)
+        self._probation = Probation(self.stats)
         self._received = math.nan
         self._begin(info, new_boot=True)
 
@@ -96,13 +87,13 @@ class StreamDecoder:
                 if located is None or self._unseen(located[1] - self._line.ticks, received):
                     self._doubt(data, count, received)
                 else:
-                    self._reject_aside()
+                    self._probation.dismiss()
                     self._accept(located, data, count, received)
         return self._blocks.build(received)
 
     def flush(self) -> list[SampleBlock]:
         """Return what is held back, giving up on messages that are missing."""
-        self._reject_aside()
+        self._probation.dismiss()
         self._release(self._order.flush())
         return self._blocks.build(self._received)
 
@@ -148,7 +139,6 @@ class StreamDecoder:
         self._line = Line.through(info.next_index, info.ticks, info.ticks_per_second, info.period)
         self._first = True
         self._broken = False
-        self._aside: _Aside | None = None
 
     def _accept_first(self, data: Data, count: int, received: float) -> None:
         located = self._line.locate_first(data.seq, data.ticks, self._info.period, self._info.streaming)
@@ -176,46 +166,31 @@ class StreamDecoder:
             self.stats.samples_received += count - skip
             self.stats.samples_lost += lost
 
-    def _reject_aside(self) -> None:
-        if self._aside is not None:
-            self.stats.corrupt += 1
-            self._aside = None
-            self._warn(_DISBELIEVED)
-
     def _doubt(self, data: Data, count: int, received: float) -> None:
-        aside = self._aside
-        if aside is not None and data.seq == aside.data.seq and data.ticks == aside.data.ticks:
-            self.stats.duplicates += 1  # said twice is not confirmed
+        confirmed = self._probation.doubt(data, count, received)
+        if confirmed is None:
             return
-        if aside is not None:
-            elapsed = signed_ticks(data.ticks, aside.data.ticks)
-            follows = (data.seq - aside.data.seq) % (1 << 16) == aside.count and elapsed > 0
-            if follows:
-                self._move_line(aside)
-                line = self._line
-                self._accept((line.index, line.ticks), aside.data, aside.count, aside.received)
-                located = (line.index + aside.count, line.ticks + elapsed)
-                self._accept(located, data, count, received)
-                return
-            self._reject_aside()
-        self._aside = _Aside(data, count, received)
+        self._move_line(confirmed)
+        at = self._line.index, self._line.ticks
+        self._accept(at, confirmed.data, confirmed.count, confirmed.received)
+        elapsed = signed_ticks(data.ticks, confirmed.data.ticks)
+        self._accept((at[0] + confirmed.count, at[1] + elapsed), data, count, received)
 
-    def _move_line(self, aside: _Aside) -> None:
+    def _move_line(self, doubted: Doubted) -> None:
         """Let the line go on through a message that was doubted and then confirmed."""
         self._release(self._order.flush())
-        self._aside = None
         self.breaks += 1
-        elapsed = signed_ticks(aside.data.ticks, self._line.ticks)
-        lost = (aside.data.seq - self._order.expected) % (1 << 16)
+        elapsed = signed_ticks(doubted.data.ticks, self._line.ticks)
+        lost = (doubted.data.seq - self._order.expected) % (1 << 16)
         fits = lost * self._clock.period <= 2 * elapsed
-        if elapsed > 0 and fits and not self._unseen(elapsed, aside.received):
+        if elapsed > 0 and fits and not self._unseen(elapsed, doubted.received):
             self._line.index = self._order.expected + lost
             self._line.ticks += elapsed
             self._warn(_PAUSED)
         else:
             self._clock.restart()
-            self._order.expected = self._line.index = aside.data.seq
-            self._line.ticks = aside.data.ticks
+            self._order.expected = self._line.index = doubted.data.seq
+            self._line.ticks = doubted.data.ticks
             self._warn(_RESTARTED)
         self._broken = True
 
