@@ -1,0 +1,1 @@
+"""Sources by URL scheme: `serial:`, `replay:`, `virtual:`."""

@@ -1,0 +1,70 @@
+"""VirtualPort: a pseudo-terminal at a path that stays the same when it is unplugged and plugged in again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import shutil
+import tempfile
+import tty
+from pathlib import Path
+
+
+class VirtualPort:
+    """The device's end of a serial cable.
+
+    Attributes:
+        path: What the host opens: a link to the current pseudo-terminal.
+    """
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="img2imu-"))
+        self.path = self._folder / "wearable"
+        self._master = self._slave = -1
+
+    @property
+    def plugged(self) -> bool:
+        """Whether there is a port to open."""
+        return self._master >= 0
+
+    def plug(self) -> None:
+        """Make the port appear."""
+        self._master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.path.symlink_to(os.ttyname(self._slave))
+
+    def unplug(self) -> None:
+        """Make the port vanish: whoever has it open is hung up on."""
+        self.path.unlink(missing_ok=True)
+        for end in (self._slave, self._master):
+            with contextlib.suppress(OSError):
+                os.close(end)
+        self._master = self._slave = -1
+
+    def write(self, data: bytes) -> int:
+        """Write what fits without waiting; returns how many bytes did."""
+        try:
+            return os.write(self._master, data)
+        except BlockingIOError:
+            return 0
+
+    def read(self) -> bytes:
+        """What the host sent, or nothing."""
+        try:
+            return os.read(self._master, 4096)
+        except (BlockingIOError, OSError):
+            return b""
+
+    def wait(self, seconds: float, *, writable: bool) -> None:
+        """Wait until the host has sent something, until there is room to write if asked, or for so long."""
+        wanted = [self._master] if self.plugged else []
+        select.select(wanted, wanted if writable else [], [], max(0.0, seconds))
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        if self.plugged:
+            self.unplug()
+        shutil.rmtree(self._folder, ignore_errors=True)
