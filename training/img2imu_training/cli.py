@@ -1,0 +1,89 @@
+"""Commands: `train` a recipe into a checkpoint, `evaluate` it on held-out people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from img2imu_training import demo
+from img2imu_training.checkpoint import save
+from img2imu_training.evaluate import held_out
+from img2imu_training.recipe import read_recipe
+from img2imu_training.train import train, training_steps
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe, a TOML file.")]
+DataPath = Annotated[Path | None, typer.Option("--data", help="Directory of further corpora.")]
+
+
+def train_command(
+    recipe: RecipePath,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write (.safetensors).")],
+    data: DataPath = None,
+) -> None:
+    """Train a model as a recipe says, with its decisions calibrated on held-out people."""
+    plan = read_recipe(recipe)
+    torch.set_num_threads(1)  # sums in one order, so that the same seed gives the same bits
+    with _bar(training_steps(plan)) as step:
+        trained = train(plan, data, step)
+    save(output, trained.net, trained.card)
+    score = trained.card.metrics["leave_subjects_out"]
+    Console().print(
+        f"{output}: {output.stat().st_size / 1000:.0f} kB; macro-F1 on held-out people "
+        f"{score['macro_f1']:.3f} ± {score['spread']:.3f} ({score['networks']} networks)"
+    )
+
+
+def evaluate_command(recipe: RecipePath, data: DataPath = None) -> None:
+    """Judge a recipe on held-out people, over several groupings and seeds."""
+    plan = read_recipe(recipe)
+    torch.set_num_threads(1)
+    corpus = plan.corpus(data)
+    table = Table("seed", "held out", "macro-F1", title=f"{plan.name}: leave-subjects-out")
+    scores = []
+    with _bar(plan.fit.steps * plan.evaluation.folds * plan.evaluation.seeds) as step:
+        for seed in range(plan.seed, plan.seed + plan.evaluation.seeds):
+            for fold in held_out(plan, corpus, seed, step):
+                scores.append(fold.macro_f1)
+                table.add_row(str(seed), " ".join(fold.test), f"{fold.macro_f1:.3f}")
+    table.add_section()
+    table.add_row("", "mean ± standard deviation", f"{np.mean(scores):.3f} ± {np.std(scores, ddof=1):.3f}")
+    Console().print(table)
+
+
+def demo_command(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="CSV to write.")] = None,
+) -> None:
+    """Make the demo's recording anew from the SPAR data."""
+    Console().print(str(demo.write(output)))
+
+
+@contextmanager
+def _bar(steps: int) -> Iterator[Callable[[int, float], None]]:
+    """A progress bar; yields what to call after each step."""
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("loss {task.fields[loss]:.3f}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("training", total=steps, loss=float("nan"))
+        yield lambda _, loss: bar.update(task, advance=1, loss=loss)
+
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+app.command("train")(train_command)
+app.command("evaluate")(evaluate_command)
+app.command("demo-recording")(demo_command)
+
+if __name__ == "__main__":
+    app()
