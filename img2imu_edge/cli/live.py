@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,13 +44,15 @@ async def follow(
         keep: Remember the decisions, for a summary.
     """
     followed = Followed(Session(model, source.info.rate, source.info.channels))
+    shown = -math.inf
     with _sinks(json_lines, out) as sinks, _screen(json_lines) as live:
         async for decision in classify(source, model, session=followed.session):
             for sink in sinks:
                 sink.write(decision)
             if keep:
                 followed.decisions.append(decision)
-            if live:
+            if live and time.monotonic() - shown >= 1 / _FRAMES_PER_SECOND:
+                shown = time.monotonic()
                 live.update(live_view(source.info.name, followed.session, source.stats, decision))
     return followed
 

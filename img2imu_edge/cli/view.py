@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.color import Color
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
-from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
@@ -84,15 +84,15 @@ def _spectrograms(session: Session) -> RenderableType:
     return Group(*parts)
 
 
-def half_blocks(picture: NDArray[np.float32]) -> Segments:
+def half_blocks(picture: NDArray[np.float32]) -> Text:
     """A picture (3, rows, columns) of 0 to 1 as text, two rows of cells a line, lowest row last."""
     pixels = (np.clip(picture, 0, 1) * 255).astype(int)[:, ::-1].transpose(1, 2, 0)
     if len(pixels) % 2:
         pixels = np.concatenate([pixels, np.zeros_like(pixels[:1])])
-    segments = []
-    for upper, lower in zip(pixels[::2], pixels[1::2], strict=True):
-        for top, bottom in zip(upper, lower, strict=True):
-            style = Style(color="rgb({},{},{})".format(*top), bgcolor="rgb({},{},{})".format(*bottom))
-            segments.append(Segment("▀", style))
-        segments.append(Segment.line())
-    return Segments(segments)
+    text = Text(no_wrap=True)
+    for upper, lower in zip(pixels[::2].tolist(), pixels[1::2].tolist(), strict=True):
+        for (r, g, b), (r2, g2, b2) in zip(upper, lower, strict=True):
+            text.append("▀", Style(color=Color.from_rgb(r, g, b), bgcolor=Color.from_rgb(r2, g2, b2)))
+        text.append("\n")
+    text.rstrip()
+    return text

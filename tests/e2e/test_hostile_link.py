@@ -33,7 +33,7 @@ async def test_every_sample_is_right_or_accounted_for(model: i2e.Model, recordin
         tracemalloc.start()
         async for block in source:
             sample = np.rint(block.times * recording.rate).astype(int)
-            # In its place: after exactly the samples that the block says were lost, none of them early or late.
+            # In its place: right after the samples that the block says were lost.
             assert sample[0] == expected + block.lost
             np.testing.assert_array_equal(np.diff(sample), 1)
             expected = int(sample[-1]) + 1
