@@ -67,6 +67,9 @@ class Resampler:
         self._may_take = rate_in <= rate_out * (1 + ALIGNED)
         self._started = False
         self._latest = 0.0
+        self._times: Times
+        self._values: Values
+        self._real: Flags
         self._begin(0.0)
 
     def push(self, times: Times, values: Values) -> list[Segment]:
@@ -125,9 +128,9 @@ class Resampler:
 
     def _begin(self, start: float) -> None:
         self._start, self._next = start, 0
-        self._times: Times = np.empty(0, np.float64)
-        self._values: Values = np.empty((0, self._channels), np.float32)
-        self._real: Flags = np.empty(0, np.bool_)
+        self._times = np.empty(0, np.float64)
+        self._values = np.empty((0, self._channels), np.float32)
+        self._real = np.empty(0, np.bool_)
 
     def _take_in(self, times: Times, values: Values) -> None:
         """Append to what is held, without late samples and with gaps bridged."""
