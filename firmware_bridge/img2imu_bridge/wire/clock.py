@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from img2imu_bridge.wire.line import TOLERANCE
+from img2imu_bridge.wire.line import SETTLED_TOLERANCE, TOLERANCE
 
 _MEMORY_SECONDS: Final = 60.0
+_SETTLED_SAMPLES: Final = 500
 _MIN_STEP: Final = 1 / 8
 
 
@@ -35,6 +36,11 @@ class SampleClock:
         self._end = -math.inf  # ticks of the last sample placed, offset included
         self._received = math.nan
         self._restarted = False
+
+    @property
+    def tolerance(self) -> float:
+        """How far the true period may be off `period`, as a fraction."""
+        return TOLERANCE if self._observed < _SETTLED_SAMPLES else SETTLED_TOLERANCE
 
     def place(self, index: int, ticks: int, count: int, skip: int, received: float) -> tuple[float, float]:
         """Give the samples of the next message their times.

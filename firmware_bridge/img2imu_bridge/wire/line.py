@@ -11,6 +11,9 @@ _TICK_TURN: Final = 1 << 32
 TOLERANCE: Final = 0.1
 """How far a device's sampling rate may be off its nominal one."""
 
+SETTLED_TOLERANCE: Final = 0.01
+"""How far it may be off what it was seen to be."""
+
 _MAX_LATE: Final = 512
 """Samples that a message may be late. Beyond, a device that samples from power-up on would, after a restart,
 pass for one that repeats its past."""
@@ -46,13 +49,16 @@ class Line:
         """Make a line through a point, for a clock in Hz and a sampling period in ticks."""
         return cls(index, ticks, max(_JITTER_SECONDS * ticks_per_second, _JITTER_SAMPLES * period))
 
-    def locate(self, seq: int, ticks: int, period: float) -> tuple[int, int] | None:
+    def locate(
+        self, seq: int, ticks: int, period: float, tolerance: float = TOLERANCE
+    ) -> tuple[int, int] | None:
         """Unwrap a message's numbers.
 
         Args:
             seq: Number of its first sample, modulo 2¹⁶.
             ticks: The clock at that sample, modulo 2³².
             period: Ticks between samples.
+            tolerance: How far the true period may be off this one, as a fraction.
 
         Returns:
             Both without wrapping; or None if no number of samples explains the time that passed, or if that
@@ -64,7 +70,7 @@ class Line:
         # A later sample has a later time, and only the same sample has the same.
         if samples < -_MAX_LATE or not (samples * elapsed > 0 or samples == elapsed == 0):
             return None
-        if abs(elapsed - samples * period) > TOLERANCE * abs(samples) * period + self.slack:
+        if abs(elapsed - samples * period) > tolerance * abs(samples) * period + self.slack:
             return None
         return self.index + samples, self.ticks + elapsed
 

@@ -83,8 +83,8 @@ class StreamDecoder:
             elif self._first:
                 self._accept_first(data, count, received)
             else:
-                located = self._line.locate(data.seq, data.ticks, self._clock.period)
-                if located is None or self._unseen(located[1] - self._line.ticks, received):
+                located = self._line.locate(data.seq, data.ticks, self._clock.period, self._clock.tolerance)
+                if located is None:
                     self._doubt(data, count, received)
                 else:
                     self._probation.dismiss()
@@ -127,6 +127,20 @@ class StreamDecoder:
         if not goes_on:
             self._clock.restart()
         self._begin(info, new_boot=not goes_on)
+        return blocks
+
+    def finish(self, info: Info) -> list[SampleBlock]:
+        """End the stream after an INFO that says so; samples that were taken but never came count as lost.
+
+        Args:
+            info: What the device says now, its `streaming` false.
+
+        Returns:
+            What was held back until now.
+        """
+        blocks = self.flush()
+        self.stats.samples_lost += max(0, info.next_index - self._order.expected)
+        self._order.expected = max(info.next_index, self._order.expected)
         return blocks
 
     def _begin(self, info: Info, new_boot: bool) -> None:
@@ -182,8 +196,10 @@ class StreamDecoder:
         self.breaks += 1
         elapsed = signed_ticks(doubted.data.ticks, self._line.ticks)
         lost = (doubted.data.seq - self._order.expected) % (1 << 16)
-        fits = lost * self._clock.period <= 2 * elapsed
-        if elapsed > 0 and fits and not self._unseen(elapsed, doubted.received):
+        fits = elapsed > 0 and lost * self._clock.period <= 2 * elapsed
+        watched = doubted.received - self._received
+        unseen = elapsed > (2 * watched + _BACKLOG_SECONDS) * self._info.ticks_per_second
+        if fits and not unseen:  # NaN, when nobody looked, is not unseen
             self._line.index = self._order.expected + lost
             self._line.ticks += elapsed
             self._warn(_PAUSED)
@@ -193,11 +209,6 @@ class StreamDecoder:
             self._line.ticks = doubted.data.ticks
             self._warn(_RESTARTED)
         self._broken = True
-
-    def _unseen(self, elapsed: int, received: float) -> bool:
-        """Tell whether far less time passed on the host than on the device; not if nobody looked."""
-        watched = received - self._received
-        return elapsed > (2 * watched + _BACKLOG_SECONDS) * self._info.ticks_per_second
 
     def _warn(self, text: str) -> None:
         if text not in self.stats.warnings:
