@@ -64,14 +64,6 @@ class Transport(Protocol):
         """Release everything. May be called at any time, and again."""
         ...
 
-    def explain(self, heard: int, corrupt: int) -> str:
-        """Say why the device may not answer as it should, and what to try.
-
-        Args:
-            heard: Bytes that arrived since `open`.
-            corrupt: Damaged frames among them.
-
-        Returns:
-            Sentences for the user.
-        """
+    def describe_failure(self) -> str:
+        """Say why the device may not have answered, judged by what came since `open`, and what to try."""
         ...

@@ -1,0 +1,1 @@
+"""What carries messages: one module per carrier, each a `Transport`."""
