@@ -1,0 +1,120 @@
+"""`img2imu export`: a checkpoint to model files, each checked against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from img2imu_edge.errors import ModelError
+from img2imu_export.evidence import Evidence, gather
+from img2imu_export.extras import need
+from img2imu_export.report import Bounds, Comparison, compare
+from img2imu_export.targets import Target, Trained, find_target, target_names
+
+
+def export(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file from img2imu train.")
+    ],
+    to: Annotated[
+        list[str] | None,
+        typer.Option("--to", help=f"Kind of file, again for more: {', '.join(target_names())}."),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Directory to write to.")] = Path(),
+    corpus: Annotated[
+        str | None,
+        typer.Option("--corpus", help="Recordings it was trained on: spar, or a file or folder in --data."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Directory of corpora.")] = None,
+    windows: Annotated[
+        int, typer.Option("--windows", min=1, help="Training windows to find the ranges of values on.")
+    ] = 1024,
+    min_agreement: Annotated[
+        float, typer.Option("--min-agreement", help="Least share of windows decided as by the checkpoint.")
+    ] = Bounds.agreement,
+    max_f1_loss: Annotated[
+        float, typer.Option("--max-f1-loss", help="Most macro-F1 to lose, as a share.")
+    ] = Bounds.f1_loss,
+) -> None:
+    """Export a trained model, and check each file against it on people it was not trained on.
+
+    Fails when a file decides differently from the checkpoint on more windows than allowed; a file that fails
+    keeps the ending .rejected.
+
+    Examples:
+      img2imu export shoulder.safetensors -o models
+
+      img2imu export shoulder.safetensors --to onnx-int8 --to onnx-fp32 -o models
+    """
+    try:
+        targets = [find_target(name) for name in dict.fromkeys(to or ["onnx-int8", "tflite-int8"])]
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--to") from error
+    console = Console()
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("reading the recordings", total=None)
+        net, card = need("img2imu_training.checkpoint").load(checkpoint)
+        evidence = gather(card, corpus, data, windows)
+        trained = Trained(net, card, evidence.calibration)
+        output.mkdir(parents=True, exist_ok=True)
+        files = []
+        for target in targets:
+            files.append(output / f"{checkpoint.stem}{target.suffix}")
+            progress.update(task, description=f"writing {files[-1].name}")
+            files[-1].write_bytes(target.export(trained))
+        progress.update(task, description="comparing")
+        logits, _ = need("img2imu_training.fit").predict(net, evidence.pictures)
+        comparisons = compare(files, logits, evidence.pictures, evidence.labels)
+    console.print(_table(comparisons, evidence))
+    _judge(targets, files, comparisons, Bounds(min_agreement, max_f1_loss))
+
+
+def _judge(
+    targets: Sequence[Target], files: Sequence[Path], comparisons: Sequence[Comparison], bounds: Bounds
+) -> None:
+    """Put files out of the way that are too far from the network.
+
+    Raises:
+        ModelError: If there is one; the message says what is wrong with each.
+    """
+    complaints = []
+    for target, path, comparison in zip(targets, files, comparisons, strict=True):
+        found = comparison.objections(bounds, target.exact)
+        if found:
+            path.rename(path.with_name(f"{path.name}.rejected"))
+            complaints.append(f"{path.name}: {'; '.join(found)}")
+    if complaints:
+        raise ModelError(
+            "\n".join(complaints) + "\ntry more calibration windows (--windows), or loosen the bounds"
+        )
+
+
+def _table(comparisons: Sequence[Comparison], evidence: Evidence) -> Table:
+    first = comparisons[0]
+    table = Table(
+        title=f"{first.windows} windows of people kept out of training ({', '.join(evidence.people)});\n"
+        f"the checkpoint's macro-F1 on them is {first.float_f1:.4f}",
+        box=None,
+    )
+    headings = ("file", "kB", "logit error:\nmax", "\nmean", "same\nlabel", "macro-\nF1", "ms", "×\nfastest")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "file" else "right", no_wrap=True)
+    for c in comparisons:
+        table.add_row(
+            c.file,
+            f"{c.size / 1000:.0f}",
+            f"{c.max_error:.2g}",
+            f"{c.mean_error:.2g}",
+            f"{c.agreement:.2%}",
+            f"{c.f1:.4f}",
+            f"{c.milliseconds:.3f}",
+            f"{c.relative_time:.1f}",
+        )
+    return table

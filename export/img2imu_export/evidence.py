@@ -1,0 +1,79 @@
+"""Real pictures for an export: of the people in training to calibrate on, of people kept out to check on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from img2imu_edge.card import ModelCard
+from img2imu_edge.errors import ModelError
+from img2imu_edge.spectrogram import SpectrogramPlan
+from img2imu_export.extras import need
+from img2imu_export.targets import Pictures
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Pictures of labelled windows.
+
+    Attributes:
+        calibration: (windows, 3, rows, columns) of people in training, drawn evenly.
+        pictures: (windows, 3, rows, columns) of people kept out of training, at the card's decision hop.
+        labels: (windows,) int64 classes of `pictures`.
+        people: Whose `pictures` are.
+    """
+
+    calibration: Pictures
+    pictures: Pictures
+    labels: NDArray[np.int64]
+    people: tuple[str, ...]
+
+
+def gather(card: ModelCard, corpus: str | None, data: Path | None, count: int) -> Evidence:
+    """Cut pictures from the recordings that a card's model was trained on.
+
+    Args:
+        card: Its provenance says who was trained on and who was kept out.
+        corpus: `spar`, or a file or folder within `data`; None takes the name in the card.
+        data: Directory of corpora that do not come with a package.
+        count: Pictures to calibrate on.
+
+    Raises:
+        MissingExtraError: If the training package's needs are not installed.
+        ModelError: If the card does not say whose recordings are whose, or has other classes.
+        RecordingError: If the corpus cannot be read.
+    """
+    recipe, windows = need("img2imu_training.recipe"), need("img2imu_training.windows")
+    try:
+        trained, kept_out = (tuple(card.provenance["subjects"][key]) for key in ("trained", "kept_out"))
+        name = corpus or str(card.provenance["data"]["name"])
+    except (KeyError, TypeError) as error:
+        raise ModelError(
+            "the card's provenance does not name its data and subjects; "
+            "train the model again with: img2imu train"
+        ) from error
+    loaded = recipe.load_corpus(name, data).only(card.input.channels)
+    if loaded.classes != card.labels or loaded.rate != card.input.rate:
+        raise ModelError(f"the corpus {name} has other classes or another rate than the card")
+    if not kept_out:
+        raise ModelError(
+            "the card names nobody who was kept out of training, so nobody to check the export on"
+        )
+    plan = SpectrogramPlan(card.spectrogram, card.input.rate, len(card.input.channels))
+
+    def cut(people: tuple[str, ...]) -> Any:
+        length = windows.window_samples(plan, card.input.columns)
+        return windows.cut(loaded.of(people), length, plan.hop * card.input.hop_columns)
+
+    seen, unseen = cut(trained), cut(kept_out)
+    drawn = np.random.default_rng(0).permutation(len(seen))[:count]
+    return Evidence(
+        calibration=windows.pictures(seen.samples[np.sort(drawn)], plan),
+        pictures=windows.pictures(unseen.samples, plan),
+        labels=unseen.labels,
+        people=kept_out,
+    )

@@ -1,0 +1,102 @@
+"""Trained network to TFLite, float and int8: the only module that knows the converter and the quantiser."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from img2imu_export.embed import embed
+from img2imu_export.extras import need
+from img2imu_export.flatbuffer import tidy
+from img2imu_export.targets import FLOAT, Pictures, Trained
+
+_SIGNATURE = "serving_default"
+
+
+@dataclass(frozen=True)
+class LiteRtFloat:
+    """float32 TFLite."""
+
+    suffix: str = "-fp32.tflite"
+    exact: bool = True
+
+    def export(self, trained: Trained) -> bytes:
+        """The file, with the card inside."""
+        return embed(tidy(to_tflite(trained)), replace(trained.card, quantisation=FLOAT))
+
+
+@dataclass(frozen=True)
+class LiteRtInt8:
+    """int8 TFLite with float32 input and outputs."""
+
+    suffix: str = ".tflite"
+    exact: bool = False
+
+    def export(self, trained: Trained) -> bytes:
+        """The file, with the card inside."""
+        content = quantise(to_tflite(trained), trained.calibration)
+        how = (
+            "int8: LiteRT static, int8 activations, per-channel weights of 8 bits, "
+            f"min-max of {len(trained.calibration)} training windows"
+        )
+        return embed(tidy(content), replace(trained.card, quantisation=how))
+
+
+def to_tflite(trained: Trained) -> bytes:
+    """The network as a float32 TFLite file with one signature: `picture` to `logits` and `embedding`.
+
+    Raises:
+        MissingExtraError: If torch or litert-torch is not installed.
+    """
+    with _quiet():
+        torch, litert_torch = need("torch"), need("litert_torch")
+        named = need("img2imu_export.named").Named(trained.net)
+        example = {"picture": torch.zeros(1, *trained.shape)}
+        model = litert_torch.convert(named.eval(), sample_kwargs=example)
+        content: bytes = model.model_content()
+    return content
+
+
+def quantise(content: bytes, calibration: Pictures) -> bytes:
+    """Quantise a float TFLite file to int8 inside; its outputs are left int8.
+
+    Ranges are the true minimum and maximum over the pictures. The quantiser's default, a moving average of
+    each picture's, is wrong by whole units of a logit.
+
+    Raises:
+        MissingExtraError: If ai-edge-quantizer is not installed.
+    """
+    with _quiet():
+        calibrator = need("ai_edge_quantizer.calibrator")
+        quantizer = need("ai_edge_quantizer.quantizer")
+        recipe = need("ai_edge_quantizer.recipe")
+        min_max = need("ai_edge_quantizer.utils.qsv_utils").min_max_update
+        made = quantizer.Quantizer(content, recipe.static_wi8_ai8())
+        made.update_quantization_recipe(".*", "INPUT", algorithm_key="no_quantize")
+        seen = calibrator.Calibrator(content, num_threads=1, qsv_update_func=min_max)
+        # Quantizer.calibrate() takes no update function, hence the way around it.
+        seen.calibrate({_SIGNATURE: [{"picture": p[None]} for p in calibration]}, made._recipe_manager)
+        result = made.quantize(seen.get_model_qsvs(), enable_progress_bar=False, enable_progress_report=False)
+    return bytes(result.quantized_model)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the converters' progress and remarks to themselves; errors still come out as exceptions."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    silence = io.StringIO()
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(silence),
+            contextlib.redirect_stderr(silence),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,90 @@
+"""Float ONNX to int8 ONNX: static QDQ, weights per channel, ranges from real pictures."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from img2imu_export.embed import embed
+from img2imu_export.extras import need
+from img2imu_export.onnx import prune, to_onnx
+from img2imu_export.targets import Pictures, Trained
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class OnnxInt8:
+    """int8 ONNX with float32 input and outputs.
+
+    Attributes:
+        reduce_range: Keep weights to 7 bits. x86 without VNNI adds pairs of products in 16 bits, which 8-bit
+            weights overflow silently; one file that is right everywhere needs it. False suits a file that
+            only ARM, or x86 with VNNI, will run.
+    """
+
+    suffix: str = ".onnx"
+    exact: bool = False
+    reduce_range: bool = True
+
+    def export(self, trained: Trained) -> bytes:
+        """The file, with the card inside."""
+        content = quantise(to_onnx(trained), trained.calibration, self.reduce_range)
+        how = (
+            f"int8: ONNX Runtime static QDQ, uint8 activations, per-channel weights of "
+            f"{8 - self.reduce_range} bits, min-max of {len(trained.calibration)} training windows"
+        )
+        return embed(content, replace(trained.card, quantisation=how))
+
+
+def quantise(model: Any, calibration: Pictures, reduce_range: bool) -> bytes:
+    """Quantise a float `ModelProto`.
+
+    Args:
+        model: From `to_onnx`.
+        calibration: Pictures that show the range of every value.
+        reduce_range: Weights of 7 bits instead of 8.
+
+    Returns:
+        The quantised file, without a card.
+
+    Raises:
+        MissingExtraError: If ONNX Runtime is not installed.
+    """
+    onnx, quantization = need("onnx"), need("onnxruntime.quantization")
+    # quantize_static warns unless this mark of its own pre-processing is there. What that would do, folding
+    # and fusing, the float export has done.
+    model.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "int8.onnx"
+        quantization.quantize_static(
+            model,
+            path,
+            _Reader(calibration),
+            quant_format=quantization.QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=reduce_range,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            calibrate_method=quantization.CalibrationMethod.MinMax,
+        )
+        quantised = onnx.load_model(path)
+    content: bytes = prune(quantised).SerializeToString(deterministic=True)
+    return content
+
+
+class _Reader:
+    """Hands the quantiser one batch of pictures after the other (its `CalibrationDataReader`)."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self._batches: Iterator[Pictures] = (
+            pictures[start : start + _BATCH] for start in range(0, len(pictures), _BATCH)
+        )
+
+    def get_next(self) -> dict[str, Pictures] | None:
+        """The next batch, or None after the last."""
+        batch = next(self._batches, None)
+        return None if batch is None else {"picture": batch}
