@@ -80,7 +80,7 @@ def test_what_is_counted_does_not_depend_on_chunking(garbage: bytes, sizes: list
     assert whole.corrupt + len(expected) == sum(1 for frame in garbage.split(b"\0") if frame)
 
 
-def code_positions(frame: bytes) -> set[int]:
+def code_positions(frame: bytearray) -> set[int]:
     positions, position = set(), 0
     while frame[position]:
         positions.add(position)

@@ -1,5 +1,6 @@
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ class Wearable:
     ticks: float = 0
     period: float = 20_000
 
-    def info(self, **changes: object) -> Info:
+    def info(self, **changes: Any) -> Info:
         return replace(INFO, next_index=self.index, ticks=round(self.ticks), **changes)
 
     def skip(self, n: int) -> None:
@@ -103,7 +104,8 @@ def test_lost_messages_are_counted_to_the_sample(
 ) -> None:
     wearable = Wearable(*start)
     decoder = StreamDecoder(wearable.info(), reorder_depth=depth)
-    kept, sent = [], set()
+    kept: list[Data] = []
+    sent: set[int] = set()
     for n in sizes:
         first, message = wearable.index, wearable.message(n)
         if data.draw(st.booleans(), label="kept"):
@@ -246,7 +248,8 @@ def test_jittered_stamps_keep_times_increasing_and_near_and_independent_of_runs(
     stamps: list[tuple[int, int]], factor: float, runs: list[int]
 ) -> None:
     wearable = Wearable(period=20_000 * factor)
-    messages, last = [], -1
+    messages: list[Data] = []
+    last = -1
     for n, jitter in stamps:
         message = wearable.message(n)
         last = max(last + 1, message.ticks + jitter if messages else message.ticks)
@@ -438,7 +441,7 @@ def test_a_clock_with_another_unit_after_a_reboot() -> None:
 
 
 @pytest.mark.parametrize("stale", [{"next_index": 3}, {"ticks": 3}])
-def test_a_boot_id_that_stayed_the_same_by_mistake_does_not_turn_time_back(stale: dict[str, int]) -> None:
+def test_a_boot_id_that_stayed_the_same_by_mistake_does_not_turn_time_back(stale: dict[str, Any]) -> None:
     wearable = Wearable(4000, 80e6)
     decoder = StreamDecoder(wearable.info())
     blocks = decoder.push(wearable.message(2))
