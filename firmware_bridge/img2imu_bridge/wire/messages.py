@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from img2imu_bridge.wire.info import Info, InfoAssembler, InfoPart, Kind, SensorInfo, encode_info
+from img2imu_bridge.wire.info import Info, Kind, SensorInfo
+from img2imu_bridge.wire.info_codec import InfoAssembler, InfoPart, encode_info
 from img2imu_bridge.wire.protocol import (
     DATA_HEADER,
     MAX_MESSAGE,
