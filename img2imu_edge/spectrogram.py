@@ -9,7 +9,6 @@ also what an exported graph multiplies with.
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from img2imu_edge.ring import RingBuffer
@@ -17,7 +16,8 @@ from img2imu_edge.spec import SpectrogramSpec
 
 Array = NDArray[np.float32]
 
-_DB_PER_NEPER = np.float32(10.0 / np.log(10.0))
+_DB_PER_NEPER = 10.0 / np.log(10.0)
+_ZERO, _HALF, _ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 _COLUMNS_AT_ONCE = 1024
 
 
@@ -55,7 +55,8 @@ class SpectrogramPlan:
                 raise ValueError(f"{rate} Hz sampling cannot show {spec.f_max} Hz: it ends at {rate / 2} Hz")
         self.rows = spec.level_rows + len(self.frequencies)
         self.basis = self._make_basis()
-        self._offset, self._gain, self._level_gain = self._make_contrast()
+        self._gain, self._offset, self._level_gain = self._make_contrast()
+        self._floor = np.float32(spec.floor)
 
     def _make_basis(self) -> Array:
         """Columns of the product; power is cosine² + sine², in unit²/Hz (the one-sided periodogram)."""
@@ -72,10 +73,10 @@ class SpectrogramPlan:
         return np.concatenate(columns, axis=1).astype(np.float32)
 
     def _make_contrast(self) -> tuple[Array, Array, Array]:
-        """Per axis, shaped to broadcast: cell = (dB + offset) × gain; level cell = level × gain + ½."""
+        """Per axis, shaped to broadcast: cell = ln(power) × gain + offset; level cell = level × gain + ½."""
         one = np.ones((1, 1), np.float32)
         if self.spec.contrast == "window":
-            return 0 * one, one, one
+            return np.float32(_DB_PER_NEPER) * one, 0 * one, one
         sensors = {3: ("acc",), 6: ("acc", "gyr")}.get(self.axes)
         if sensors is None:
             raise ValueError(f"fixed contrast takes 3 or 6 axes, not {self.axes}")
@@ -83,9 +84,13 @@ class SpectrogramPlan:
         if lacking:
             raise ValueError(f"the spec has no range for {lacking[0]!r}")
         ranges = [self.spec.ranges[name] for name in sensors for _ in range(3)]
-        table = [(-r.low_db, 1 / (r.high_db - r.low_db), 0.5 / r.level) for r in ranges]
-        offset, gain, level_gain = np.array(table, np.float32).T[:, :, None]
-        return offset, gain, level_gain
+        spans = [r.high_db - r.low_db for r in ranges]
+        table = [
+            (_DB_PER_NEPER / span, -r.low_db / span, 0.5 / r.level)
+            for r, span in zip(ranges, spans, strict=True)
+        ]
+        gain, offset, level_gain = np.array(table, np.float32).T[:, :, None]
+        return gain, offset, level_gain
 
     def columns(self, samples: Array) -> Array:
         """The columns of all whole frames in a run of samples.
@@ -99,24 +104,27 @@ class SpectrogramPlan:
         count = max(0, (len(samples) - self.frame) // self.hop + 1)
         if count == 0:
             return np.empty((0, self.axes, self.rows), np.float32)
-        frames = sliding_window_view(samples, self.frame, axis=0)[:: self.hop]
+        # Overlapping views, (columns, axes, frame): `sliding_window_view` at a tenth of its cost.
+        step, item = samples.strides
+        shape, strides = (count, self.axes, self.frame), (self.hop * step, item, step)
+        frames: Array = np.ndarray(shape, np.float32, samples, strides=strides)
         product = np.matmul(frames, self.basis)
-        levels = min(self.spec.level_rows, 1)
-        bins = len(self.frequencies)
-        cells = np.empty((count, self.axes, self.rows), np.float32)
-        waves = product[..., levels:]
+        levels, bins = self.spec.level_rows, len(self.frequencies)
+        waves = product[..., min(levels, 1) :]
         np.square(waves, out=waves)
         power = waves[..., :bins] + waves[..., bins:]
-        power += np.float32(self.spec.floor)
+        power += self._floor
         np.log(power, out=power)
-        power *= _DB_PER_NEPER
-        power += self._offset
         power *= self._gain
-        cells[..., self.spec.level_rows :] = power
+        power += self._offset
+        cells: Array = power
         if levels:
-            cells[..., : self.spec.level_rows] = product[..., :1] * self._level_gain + np.float32(0.5)
+            cells = np.empty((count, self.axes, self.rows), np.float32)
+            cells[..., levels:] = power
+            cells[..., :levels] = product[..., :1] * self._level_gain + _HALF
         if self.spec.contrast == "fixed":
-            np.clip(cells, 0.0, 1.0, out=cells)
+            np.maximum(cells, _ZERO, out=cells)
+            np.minimum(cells, _ONE, out=cells)
         return cells
 
     def stretch(self, picture: Array) -> Array:

@@ -103,7 +103,7 @@ def _table(comparisons: Sequence[Comparison], evidence: Evidence) -> Table:
         f"the checkpoint's macro-F1 on them is {first.float_f1:.4f}",
         box=None,
     )
-    headings = ("file", "kB", "logit error:\nmax", "\nmean", "same\nlabel", "macro-\nF1", "ms", "×\nfastest")
+    headings = ("file", "kB", "logit error:\nmax", "\nmean", "same\nlabel", "macro-\nF1", "ms", "rel.\ntime")
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "file" else "right", no_wrap=True)
     for c in comparisons:

@@ -1,197 +1,194 @@
-"""WireSource: a device that speaks the wire protocol, kept connected for as long as it exists."""
+"""WireSource: samples from one device over whatever carries its messages, for as long as it takes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-from img2imu_bridge.transport import Arrival, LinkLostError, Transport
-from img2imu_bridge.wire.messages import (
-    Control,
-    Data,
-    Info,
-    InfoAssembler,
-    InfoPart,
-    MessageError,
-    Request,
-    decode,
-    encode_control,
-)
-from img2imu_bridge.wire.stream import StreamDecoder
+from img2imu_bridge.link import Heard, Link
+from img2imu_bridge.reception import Reception
+from img2imu_bridge.transport import LinkLostError, Transport
+from img2imu_bridge.wire.messages import Info, Request
 from img2imu_edge.errors import SourceError
 from img2imu_edge.samples import SampleBlock
 from img2imu_edge.source import LinkStats, StreamInfo
 
-ANSWER_S = 0.5
-"""How long to wait for an answer before asking again."""
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 5.0
+_MOST_DOUBLINGS: Final = 10
+_GOODBYE_SECONDS: Final = 0.5
+_SILENT_MESSAGES: Final = 20
 
-ATTEMPTS = 6
-"""How often to ask a device that does not answer."""
 
-SILENCE_S = 2.0
-"""After this long without a message, a device that should stream is asked whether it is still there."""
+@dataclass(frozen=True, slots=True)
+class LinkPolicy:
+    """How patient a source is.
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
-"""Back-off between attempts to reconnect; it doubles from the first to the longest."""
+    Attributes:
+        timeout: Seconds that a device has to answer once its port is open; some boards boot first.
+        reconnect: How often a lost device is looked for, over the whole stream.
+        retry_for: Seconds to look for it each time.
+        silence: Seconds without data, or 20 messages' time if that is more, until the device is asked whether
+            it is there; and seconds that it then has to answer.
+    """
+
+    timeout: float = 5.0
+    reconnect: float = math.inf
+    retry_for: float = math.inf
+    silence: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not (self.timeout > 0 and self.reconnect >= 0 and self.retry_for >= 0 and self.silence > 0):
+            raise ValueError("timeout and silence must be positive, reconnect and retry_for not negative")
 
 
 class WireSource:
-    """A source on any transport.
+    """A device that speaks our wire protocol; see `Source`.
 
-    The first connection fails at once with a clear error; a connection that is lost later is made again, with
-    growing pauses, until the device is back. What was lost meanwhile is counted exactly and shows as a gap.
-
-    Args:
-        url: The source's URL, for people.
-        connect: Makes a fresh transport that keeps the given counters.
-        retry_for: Seconds to try to reconnect before giving up; infinity to try for ever.
+    The stream ends when the device says, unasked, that it stopped sampling. A device that is lost is looked
+    for again; what it sampled meanwhile is known exactly from its own sample numbers.
     """
 
     def __init__(
-        self, url: str, connect: Callable[[LinkStats], Transport], retry_for: float = float("inf")
+        self, url: str, make_transport: Callable[[LinkStats], Transport], policy: LinkPolicy | None = None
     ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            url: What the user wrote, for messages.
+            make_transport: Returns a new transport that keeps the given counters current.
+            policy: How patient to be.
+        """
         self.url = url
         self.stats = LinkStats()
-        self._connect, self._retry_for = connect, retry_for
-        self._transport: Transport | None = None
-        self._decoder: StreamDecoder | None = None
-        self._device: Info | None = None
-        self._assembler = InfoAssembler()
-        self._request = 0
-        self._started = False
+        self._make_transport = make_transport
+        self._policy = policy or LinkPolicy()
+        self._link: Link | None = None
+        self._reception: Reception | None = None
+        self._failures = 0  # since data came last
 
     @property
     def info(self) -> StreamInfo:
-        """What the device said about itself."""
-        if self._device is None:
-            raise SourceError(f"{self.url} is not connected yet; use it with: async with source")
-        return StreamInfo(self._device.name, self._device.channels, self._device.rate)
+        """What the device says it is."""
+        info = self._entered.info
+        return StreamInfo(info.name, info.channels, info.rate)
+
+    @property
+    def _entered(self) -> Reception:
+        if self._reception is None:
+            raise SourceError(f"{self.url} was never connected; use `async with source`")
+        return self._reception
 
     async def __aenter__(self) -> Self:
         try:
-            self._device, _ = await self._open()
-        except BaseException:
-            await self._close()
-            raise
-        self._decoder = StreamDecoder(self._device, self.stats)
+            info = await self._connect()
+        except SourceError as error:
+            raise SourceError(f"cannot connect to {self.url}: {error}") from error
+        self._reception = Reception(info, self.stats)
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        if self._transport is not None:
-            with contextlib.suppress(LinkLostError):
-                await self._ask(Request.STOP)
-        await self._close()
+        try:
+            if self._link is not None:
+                with contextlib.suppress(SourceError):  # whoever is gone need not stop
+                    await self._link.request(Request.STOP, _GOODBYE_SECONDS)
+        finally:
+            await self._disconnect()
 
     async def __aiter__(self) -> AsyncIterator[SampleBlock]:
-        if self._decoder is None or self._transport is None:
-            raise SourceError(f"{self.url} is not connected; use it with: async with source")
-        ended = False
-        while not ended:
+        reception = self._entered
+        while not reception.ended:
             try:
-                blocks, ended = self._take(await self._next())
-            except LinkLostError as lost:
-                for block in self._decoder.flush():
-                    yield block
-                blocks = await self._reconnect(lost)
+                blocks = reception.take(await self._hear(reception))
+                if reception.restarted:
+                    reception.restarted = False
+                    await self._start()
+            except LinkLostError as error:
+                blocks = reception.resume(await self._reconnect(reception, error))
             for block in blocks:
                 yield block
 
-    async def _open(self) -> tuple[Info, list[Arrival]]:
-        """Connect and learn what the device is; also what else arrived meanwhile."""
-        await self._close()
-        self._assembler, self._started = InfoAssembler(), False
-        self._transport = self._connect(self.stats)
-        await self._transport.open()
-        early: list[Arrival] = []
-        for _ in range(ATTEMPTS):
-            await self._ask(Request.GET_INFO)
-            deadline = time.monotonic() + ANSWER_S
-            while (left := deadline - time.monotonic()) > 0:
-                try:
-                    arrival = await asyncio.wait_for(self._transport.read(), left)
-                except TimeoutError:
-                    break
-                early.append(arrival)
-                for message in arrival.messages:
-                    if (info := self._assemble(message)) is not None:
-                        return info, early
-        raise SourceError(self._transport.describe_failure())
-
-    async def _close(self) -> None:
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            await transport.close()
-
-    async def _ask(self, kind: Request) -> None:
-        self._request = (self._request + 1) % 256
-        if self._transport is not None:
-            await self._transport.write(encode_control(Control(kind, self._request)))
-
-    async def _next(self) -> Arrival:
-        """The next arrival; a silent device is asked to start again, and given up if it stays silent."""
-        assert self._transport is not None and self._device is not None  # noqa: S101, PT018 - entered
-        patience = max(SILENCE_S, 20 / self._device.rate)
-        if not self._started:
-            await self._ask(Request.START)
-            self._started = True
-        for _ in range(2):
-            with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(self._transport.read(), patience)
-            await self._ask(Request.START)  # the first one may have been lost
-        raise LinkLostError(f"{self.url} has been silent for {2 * patience:.0f} s")
-
-    def _take(self, arrival: Arrival) -> tuple[list[SampleBlock], bool]:
-        """Decode an arrival: its blocks, and whether the device said that its stream has ended."""
-        assert self._decoder is not None  # noqa: S101 - entered
-        blocks: list[SampleBlock] = []
-        data: list[Data] = []
-        for message in arrival.messages:
-            try:
-                decoded = decode(message)
-            except MessageError:
-                self.stats.corrupt += 1
-                continue
-            if isinstance(decoded, Data):
-                data.append(decoded)
-            elif isinstance(decoded, InfoPart) and (info := self._assemble(message)) is not None:
-                blocks += self._decoder.push_many(data, arrival.received)
-                data.clear()
-                if not info.streaming and self.stats.messages:
-                    return blocks + self._decoder.finish(info), True
-        return blocks + self._decoder.push_many(data, arrival.received), False
-
-    async def _reconnect(self, lost: LinkLostError) -> list[SampleBlock]:
-        """Come back, however long it takes; returns the blocks that arrived with the device's answer."""
-        assert self._decoder is not None  # noqa: S101 - entered
-        give_up = time.monotonic() + self._retry_for
-        pause = FIRST_PAUSE_S
+    async def _hear(self, reception: Reception) -> Heard:
+        """Wait for the device; when it says nothing for long, ask after it."""
         while True:
+            patience = max(self._policy.silence, _SILENT_MESSAGES * reception.message_seconds)
             try:
-                self._device, early = await self._open()
-                break
-            except SourceError as error:
-                await self._close()
-                if time.monotonic() + pause > give_up:
-                    raise SourceError(f"{lost}; gave up reconnecting: {error}") from error
-            await asyncio.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 - not a secret
-            pause = min(2 * pause, LONGEST_PAUSE_S)
-        self.stats.reconnects += 1
-        blocks = self._decoder.resync(self._device)
-        for arrival in early:
-            fresh, _ = self._take(arrival)
-            blocks += fresh
-        return blocks
+                async with asyncio.timeout(patience):
+                    heard = await self._talk().hear()
+            except TimeoutError:
+                info = await self._talk().describe(self._policy.silence)
+                if info is None:
+                    raise LinkLostError(f"it said nothing for {patience:g} s and does not answer") from None
+                if info.boot_id != reception.info.boot_id:
+                    return Heard([info], time.monotonic())
+                # It lives. START gets it going if it stopped, and changes nothing otherwise; a device that
+                # has no more to send answers with its last word.
+                await self._start()
+            else:
+                if heard.items:
+                    self._failures = 0
+                return heard
 
-    def _assemble(self, message: bytes) -> Info | None:
+    def _talk(self) -> Link:
+        if self._link is None:
+            raise SourceError(f"{self.url} is closed; open a new source to connect again")
+        return self._link
+
+    async def _start(self) -> None:
+        if not await self._talk().request(Request.START, self._policy.silence):
+            raise LinkLostError("it answers, but does not confirm START")
+
+    async def _connect(self) -> Info:
+        """Open a new transport and get the device going; leaves nothing open if that fails."""
+        transport = self._make_transport(self.stats)
+        link = Link(transport)
         try:
-            part = decode(message)
-            return self._assembler.push(part) if isinstance(part, InfoPart) else None
-        except MessageError:
-            return None
+            await transport.open()
+            info = await link.describe(self._policy.timeout)
+            started = info is not None and await link.request(Request.START, self._policy.timeout)
+        except BaseException:
+            await transport.close()
+            raise
+        if info is None or not started:
+            await transport.close()
+            what = "INFO" if info is None else "answer to START"
+            raise SourceError(f"no {what} within {self._policy.timeout:g} s. {link.describe_failure()}")
+        self._link = link
+        return info
+
+    async def _disconnect(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            await link.transport.close()
+
+    async def _reconnect(self, reception: Reception, cause: LinkLostError) -> Info:
+        """Close what is dead, then look for the device until it is found."""
+        await self._disconnect()
+        if self.stats.reconnects >= self._policy.reconnect:
+            raise SourceError(f"lost {self.url}: {cause}") from cause
+        begin = time.monotonic()
+        while True:
+            # With jitter, so that many sources of one hub do not try in step. Not a secret.
+            pause = min(_FIRST_PAUSE * 2.0**self._failures, _LONGEST_PAUSE) * random.uniform(0.7, 1)  # noqa: S311
+            self._failures = min(self._failures + 1, _MOST_DOUBLINGS)
+            await asyncio.sleep(pause)
+            try:
+                info = await self._connect()
+            except SourceError as error:
+                if time.monotonic() - begin < self._policy.retry_for:
+                    continue
+                raise SourceError(
+                    f"lost {self.url}: {cause}. Gave up after {self._policy.retry_for:g} s: {error}"
+                ) from error
+            self.stats.reconnects += 1
+            reception.warn(f"lost the device ({cause}); found it after {time.monotonic() - begin:.1f} s")
+            return info

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from urllib.parse import SplitResult
 
 from img2imu_bridge.options import options_of, path_of
-from img2imu_bridge.supervisor import WireSource
+from img2imu_bridge.supervisor import LinkPolicy, WireSource
 from img2imu_bridge.transports.serial import SerialTransport
 from img2imu_edge.errors import SourceError
 
@@ -17,11 +18,24 @@ class SerialOptions:
 
     Attributes:
         baud: Speed; devices on USB ignore it.
-        retry_for: Seconds to try to reconnect before giving up.
+        timeout: Seconds that the device has to answer once the port is open.
+        reconnect: How often a lost device may be found again; 0 to give up at the first loss.
+        retry_for: Seconds to look for it each time.
     """
 
     baud: int = 115200
-    retry_for: float = float("inf")
+    timeout: float = 5.0
+    reconnect: float = math.inf
+    retry_for: float = math.inf
+
+    def __post_init__(self) -> None:
+        if self.baud < 1:
+            raise ValueError("baud must be positive")
+        self.policy()
+
+    def policy(self) -> LinkPolicy:
+        """How patient the supervisor is to be."""
+        return LinkPolicy(self.timeout, self.reconnect, self.retry_for)
 
 
 def open_serial(url: SplitResult) -> WireSource:
@@ -35,4 +49,4 @@ def open_serial(url: SplitResult) -> WireSource:
 
 def serial_source(url: str, port: str, options: SerialOptions) -> WireSource:
     """A source on a serial port that is known by its name."""
-    return WireSource(url, lambda stats: SerialTransport(port, options.baud, stats), options.retry_for)
+    return WireSource(url, lambda stats: SerialTransport(port, options.baud, stats), options.policy())
