@@ -190,5 +190,5 @@ class WireSource:
                     f"lost {self.url}: {cause}. Gave up after {self._policy.retry_for:g} s: {error}"
                 ) from error
             self.stats.reconnects += 1
-            reception.warn(f"lost the device ({cause}); found it after {time.monotonic() - begin:.1f} s")
+            reception.warn(f"the connection was lost and made again: {cause}")
             return info

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import SplitResult
 
-from img2imu_bridge.options import options_of, path_of
+import numpy as np
+
+from img2imu_bridge.options import REAL_TIME, Speed, options_of, path_of
 from img2imu_edge.errors import SourceError
 from img2imu_edge.recording import Recording, read_recording
 from img2imu_edge.samples import SampleBlock
@@ -23,16 +26,16 @@ class ReplayOptions:
     """Options of `replay:`.
 
     Attributes:
-        speed: Times faster than life; 0 for as fast as possible.
+        speed: Times faster than life; 0 or `max` for as fast as it is taken.
         batch: Samples in one block.
     """
 
-    speed: float = 1.0
+    speed: Speed = REAL_TIME
     batch: int = 10
 
     def __post_init__(self) -> None:
-        if not (self.speed >= 0 and self.batch >= 1):
-            raise ValueError("speed must be 0 or more, and batch 1 or more")
+        if self.batch < 1:
+            raise ValueError("batch must be 1 or more")
 
 
 def open_replay(url: SplitResult) -> ReplaySource:
@@ -46,6 +49,8 @@ def open_replay(url: SplitResult) -> ReplaySource:
 
 class ReplaySource:
     """Plays a recording; times and values are exactly the recording's.
+
+    Where the recording lacks samples a block ends, and the next one says how many.
 
     Args:
         url: The source's URL, for people.
@@ -78,14 +83,31 @@ class ReplaySource:
     async def __aiter__(self) -> AsyncIterator[SampleBlock]:
         recording, speed = self._opened(), self._options.speed
         begin, first = time.monotonic(), recording.times[0]
-        for block in recording.blocks(self._options.batch):
+        for block in _blocks(recording, self._options.batch):
             due = begin + (block.times[-1] - first) / speed if speed else 0.0
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             self.stats.messages += 1
             self.stats.samples_received += len(block)
-            yield SampleBlock(block.times, block.values, block.channels, received=time.monotonic())
+            self.stats.samples_lost += block.lost
+            yield replace(block, received=time.monotonic())
 
     def _opened(self) -> Recording:
         if self._recording is None:
             raise SourceError(f"{self.url} is not open; use it with: async with source")
         return self._recording
+
+
+def _blocks(recording: Recording, batch: int) -> Iterator[SampleBlock]:
+    """Cut a recording into blocks of at most `batch` samples with no gap inside."""
+    periods = np.rint(np.diff(recording.times) * recording.rate).astype(np.int64)
+    gaps = np.flatnonzero(periods > 1) + 1
+    for first, end in pairwise([0, *gaps.tolist(), len(recording)]):
+        lost = int(periods[first - 1]) - 1 if first else 0
+        for start in range(first, end, batch):
+            part = slice(start, min(start + batch, end))
+            yield SampleBlock(
+                recording.times[part],
+                recording.values[part],
+                recording.channels,
+                lost if start == first else 0,
+            )

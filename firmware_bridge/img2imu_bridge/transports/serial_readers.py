@@ -140,4 +140,6 @@ class ThreadReader:
 
 
 def _lost(error: Exception) -> LinkLostError:
-    return LinkLostError(f"the serial port is gone ({error})")
+    # pyserial's words for a hang-up are long and doubtful ("multiple access on port?"); we hold the lock.
+    reason = "" if "returned no data" in str(error) else f" ({error})"
+    return LinkLostError(f"the serial port is gone; the device was unplugged or switched off{reason}")
