@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -58,7 +59,7 @@ def export(
         raise typer.BadParameter(str(error), param_hint="--to") from error
     console = Console()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
         task = progress.add_task("reading the recordings", total=None)
         net, card = need("img2imu_training.checkpoint").load(checkpoint)
         evidence = gather(card, corpus, data, windows)

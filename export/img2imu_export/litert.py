@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,6 +16,9 @@ from img2imu_export.flatbuffer import tidy
 from img2imu_export.targets import FLOAT, Pictures, Trained
 
 _SIGNATURE = "serving_default"
+
+_ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+"""Read by the converter's native library when it loads: no remarks, and the same sums on every CPU."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ def quantise(content: bytes, calibration: Pictures) -> bytes:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the converters' progress and remarks to themselves; errors still come out as exceptions."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     silence = io.StringIO()

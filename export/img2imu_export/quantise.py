@@ -57,11 +57,13 @@ def quantise(model: Any, calibration: Pictures, reduce_range: bool) -> bytes:
     onnx, quantization = need("onnx"), need("onnxruntime.quantization")
     # quantize_static warns unless this mark of its own pre-processing is there. What that would do, folding
     # and fusing, the float export has done.
-    model.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")
+    marked = onnx.ModelProto()
+    marked.CopyFrom(model)
+    marked.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
         quantization.quantize_static(
-            model,
+            marked,
             path,
             _Reader(calibration),
             quant_format=quantization.QuantFormat.QDQ,

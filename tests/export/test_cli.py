@@ -1,0 +1,58 @@
+"""The command, on the shipped checkpoint."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import typer
+from img2imu_export.cli import export
+from img2imu_export.extras import need
+from typer.testing import CliRunner, Result
+
+import img2imu_edge as i2e
+
+
+def run(*arguments: object) -> Result:
+    app = typer.Typer()
+    app.command()(export)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_an_unknown_target_is_a_usage_error(checkpoint: Path, tmp_path: Path) -> None:
+    result = run(checkpoint, "--to", "coreml", "-o", tmp_path)
+    assert result.exit_code == 2
+    assert "no target is called" in result.output
+
+
+def test_a_missing_converter_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "litert_torch", None)
+    with pytest.raises(i2e.MissingExtraError, match=r"litert_torch.*pip install 'img2imu-edge\[export\]'"):
+        need("litert_torch")
+
+
+def test_a_file_that_is_no_checkpoint_is_an_error_of_ours(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "text.safetensors").write_text("hello")
+    result = run(tmp_path / "text.safetensors", "-o", tmp_path)
+    assert isinstance(result.exception, i2e.ModelError)
+
+
+def test_it_writes_what_the_runtime_loads_and_rejects_what_is_out_of_bounds(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    if lacking := [name for name in ("torch", "onnxscript", "seglearn") if find_spec(name) is None]:
+        pytest.skip(f"not installed: {', '.join(lacking)}")
+    good = run(checkpoint, "--to", "onnx-int8", "--windows", 256, "-o", tmp_path / "good")
+    assert good.exit_code == 0, good.output
+    assert "shoulder.onnx" in good.output
+    assert i2e.load_model(tmp_path / "good" / "shoulder.onnx").card.name == "shoulder"
+
+    strict = ("--to", "onnx-int8", "--windows", 256, "--min-agreement", 1.1, "-o", tmp_path / "strict")
+    rejected = run(checkpoint, *strict)
+    assert rejected.exit_code == 1
+    assert isinstance(rejected.exception, i2e.ModelError)
+    assert "less than 110.00%" in str(rejected.exception)
+    assert [path.name for path in (tmp_path / "strict").iterdir()] == ["shoulder.onnx.rejected"]
