@@ -63,7 +63,7 @@ def run_benchmarks() -> dict[str, Any]:
 
 
 def measure_hops() -> dict[str, float]:
-    """Median CPU microseconds per decision of each stage, ours and plain, on the same stretch of recording."""
+    """Median CPU microseconds per decision of each stage, ours and plain, on the same recording."""
     model = load_model(BENCH_MODEL)
     spec, plan = model.card.input, model.plan
     recording = read_recording(demo_recording())
@@ -130,8 +130,8 @@ def plain_way(
 
 
 def _timed(times: dict[str, list[float]], name: str, call: Callable[[], Any]) -> Any:
-    # Of this thread alone, so that whatever else runs here does not count. It flatters the plain engine, whose
-    # default options put helper threads to work.
+    # Of this thread alone, so that whatever else runs here does not count. It flatters the plain engine,
+    # whose default options put helper threads to work.
     start = time.thread_time()
     result = call()
     times.setdefault(name, []).append(time.thread_time() - start)

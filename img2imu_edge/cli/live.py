@@ -53,7 +53,8 @@ async def follow(
                 followed.decisions.append(decision)
             if live and time.monotonic() - shown >= 1 / _FRAMES_PER_SECOND:
                 shown = time.monotonic()
-                live.update(live_view(source.info.name, followed.session, source.stats, decision))
+                size = live.console.size
+                live.update(live_view(source.info.name, followed.session, source.stats, decision, size))
     return followed
 
 

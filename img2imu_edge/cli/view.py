@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from rich.color import Color
-from rich.console import Group, RenderableType
+from rich.console import ConsoleDimensions, Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.style import Style
@@ -16,6 +16,7 @@ from img2imu_edge.decision import Decision
 from img2imu_edge.session import Session
 from img2imu_edge.source import LinkStats
 
+_ANSWER_WIDTH, _PICTURE_MARGIN, _FRAME_LINES = 54, 2, 4
 _WAITING = {
     "warming_up": "warming up …",
     "gap": "too few samples",
@@ -23,7 +24,9 @@ _WAITING = {
 }
 
 
-def live_view(title: str, session: Session, link: LinkStats, decision: Decision) -> RenderableType:
+def live_view(
+    title: str, session: Session, link: LinkStats, decision: Decision, size: ConsoleDimensions
+) -> RenderableType:
     """Everything about one wearable right now.
 
     Args:
@@ -31,22 +34,26 @@ def live_view(title: str, session: Session, link: LinkStats, decision: Decision)
         session: Its session, at rest (not being pushed to).
         link: Its link's counters.
         decision: The latest decision.
+        size: The terminal's; a small one shows the accelerometer's picture alone.
     """
+    answer = Group(_headline(decision), "", _scores(decision), "", _link(link), "", _legend(session))
+    pictures = _pictures(session)
+    across = sum(_PICTURE_MARGIN + session.model.card.input.columns for _ in pictures) + _ANSWER_WIDTH
     columns = Table.grid(padding=(0, 2), expand=False)
-    columns.add_row(
-        _spectrograms(session), Group(_headline(decision), "", _scores(decision), "", _link(link))
-    )
+    if across <= size.width:
+        columns.add_row(*pictures, answer)
+    else:
+        down = len(pictures) * (session.model.plan.rows // 2 + 1) + _FRAME_LINES
+        columns.add_row(Group(*pictures) if down <= size.height else pictures[0], answer)
     return Panel(columns, title=f"[bold]{title}[/bold]", border_style="cyan", expand=False)
 
 
 def _headline(decision: Decision) -> Text:
-    text = Text(f"{decision.time:8.1f} s   ", style="dim")
     if decision.status == "ok":
-        text.append(f"{decision.label}", style="bold green")
-        text.append(f"  {decision.confidence:.0%}", style="green")
+        answer, style = f"{decision.label}  {decision.confidence:.0%}", "bold green"
     else:
-        text.append(_WAITING[decision.status], style="bold yellow")
-    return text
+        answer, style = _WAITING[decision.status], "bold yellow"
+    return Text.assemble((f"{decision.time:.1f} s   ", "dim"), (answer, style))
 
 
 def _scores(decision: Decision) -> Table:
@@ -64,24 +71,31 @@ def _bar(share: float, style: str) -> ProgressBar:
 
 
 def _link(link: LinkStats) -> Text:
-    lost = "bold red" if link.samples_lost else "dim"
-    text = Text(f"received {link.samples_received:,}", style="dim")
-    text.append(f"   lost {link.samples_lost:,}", style=lost)
-    text.append(f"   corrupt {link.corrupt:,}   reconnects {link.reconnects:,}", style="dim")
-    return text
+    return Text.assemble(
+        (f"received {link.samples_received:,}   ", "dim"),
+        (f"lost {link.samples_lost:,}", "bold red" if link.samples_lost else "dim"),
+        (f"   corrupt {link.corrupt:,}   reconnects {link.reconnects:,}", "dim"),
+    )
 
 
-def _spectrograms(session: Session) -> RenderableType:
+def _legend(session: Session) -> Text:
+    plan, card = session.model.plan, session.model.card
+    low, high = plan.frequencies[0], plan.frequencies[-1]
+    seconds = session.model.window_samples / card.input.rate
+    span = f"{low:g} Hz (bottom) to {high:g} Hz, last {seconds:.1f} s"
+    return Text.assemble(("x ", "red"), ("y ", "green"), ("z  ", "blue"), (span, "dim"))
+
+
+def _pictures(session: Session) -> list[RenderableType]:
     """The current window, one picture a sensor: x, y, z are red, green, blue; low frequencies below."""
-    card = session.model.card
-    stream = session.spectrogram
+    card, stream = session.model.card, session.spectrogram
     shape = (len(card.input.channels), session.model.plan.rows, card.input.columns)
     picture = stream.picture() if stream.total >= card.input.columns else np.zeros(shape, np.float32)
     names = ("accelerometer", "gyroscope")[: shape[0] // 3]
-    parts: list[RenderableType] = []
-    for sensor, name in enumerate(names):
-        parts += [Text(name, style="dim"), half_blocks(picture[3 * sensor : 3 * sensor + 3])]
-    return Group(*parts)
+    return [
+        Group(Text(name, style="dim"), half_blocks(picture[3 * sensor : 3 * sensor + 3]))
+        for sensor, name in enumerate(names)
+    ]
 
 
 def half_blocks(picture: NDArray[np.float32]) -> Text:
