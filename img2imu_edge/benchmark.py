@@ -108,7 +108,7 @@ def plain_way(
         from scipy.signal import spectrogram
     except ImportError as error:
         raise MissingExtraError(
-            f"the plain way needs {error.name}; get it with: pip install 'img2imu-edge[bench]'"
+            "the plain way needs SciPy and Pillow; get them with: pip install 'img2imu-edge[bench]'"
         ) from error
     session: Any = ort.InferenceSession(str(load_model(PLAIN_MODEL).path))
     planes, rows, columns = shape

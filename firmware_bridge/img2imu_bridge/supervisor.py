@@ -111,7 +111,7 @@ class WireSource:
                 blocks = reception.take(await self._hear(reception))
                 if reception.restarted:
                     reception.restarted = False
-                    await self._start()
+                    await self._restart()
             except LinkLostError as error:
                 blocks = reception.resume(await self._reconnect(reception, error))
             for block in blocks:
@@ -132,7 +132,7 @@ class WireSource:
                     return Heard([info], time.monotonic())
                 # It lives. START gets it going if it stopped, and changes nothing otherwise; a device that
                 # has no more to send answers with its last word.
-                await self._start()
+                await self._restart()
             else:
                 if heard.items:
                     self._failures = 0
@@ -143,9 +143,15 @@ class WireSource:
             raise SourceError(f"{self.url} is closed; open a new source to connect again")
         return self._link
 
-    async def _start(self) -> None:
-        if not await self._talk().request(Request.START, self._policy.silence):
+    async def _restart(self) -> None:
+        if not await self._start(self._talk(), self._policy.silence):
             raise LinkLostError("it answers, but does not confirm START")
+
+    async def _start(self, link: Link, patience: float) -> bool:
+        try:
+            return await link.request(Request.START, patience)
+        except LinkLostError:
+            return True  # for now: data may have come before the link broke, and `hear` breaks after them
 
     async def _connect(self) -> Info:
         """Open a new transport and get the device going; leaves nothing open if that fails."""
@@ -154,7 +160,7 @@ class WireSource:
         try:
             await transport.open()
             info = await link.describe(self._policy.timeout)
-            started = info is not None and await link.request(Request.START, self._policy.timeout)
+            started = info is not None and await self._start(link, self._policy.timeout)
         except BaseException:
             await transport.close()
             raise

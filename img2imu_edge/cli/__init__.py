@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from img2imu_edge.errors import Img2ImuError
 
@@ -21,6 +22,7 @@ def make_app() -> typer.Typer:
         help="Turn a wearable's motion into decisions, on the device. Start with: [bold]img2imu demo[/bold]",
         rich_markup_mode="rich",
         no_args_is_help=True,
+        add_completion=False,
         pretty_exceptions_enable=False,
     )
     entries = {entry.name: entry for entry in entry_points(group="img2imu.commands")}
@@ -35,7 +37,7 @@ def main() -> None:
     try:
         make_app()()
     except Img2ImuError as error:
-        Console(stderr=True, highlight=False).print("[bold red]error:[/bold red]", str(error), soft_wrap=True)
+        Console(stderr=True).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -146,6 +146,22 @@ def test_a_wearable_at_another_rate_gets_nearly_the_same_answers(
     assert np.mean([a == b for a, b in pairs]) > 0.8
 
 
+def test_uneven_times_are_brought_to_the_grid(
+    model: i2e.Model, recording: i2e.Recording, offline: list[i2e.Decision]
+) -> None:
+    """A phone's stamps wander by some milliseconds: what was measured when still counts."""
+    rng = np.random.default_rng(0)
+    times = recording.times + rng.uniform(-0.004, 0.004, len(recording))
+    moved = [np.interp(times, recording.times, axis) for axis in recording.values.T]
+    values = np.stack(moved, axis=1).astype(np.float32)
+    uneven = i2e.Recording("uneven", times, values, recording.channels, None, recording.rate)
+    decisions = i2e.classify_recording(uneven, model)
+    assert all(d.coverage == 1.0 for d in decisions if d.status == "ok")
+    by_time = {round(d.time, 1): d.label for d in decisions}
+    pairs = [(d.label, by_time.get(round(d.time, 1))) for d in offline if d.status == "ok"]
+    assert np.mean([a == b for a, b in pairs]) > 0.95
+
+
 def test_windows_unlike_anything_trained_on_are_rejected(model: i2e.Model, recording: i2e.Recording) -> None:
     rng = np.random.default_rng(0)
     times = np.arange(1500) / 50

@@ -54,11 +54,15 @@ class VirtualSource:
         return self._connected().info
 
     async def __aenter__(self) -> Self:
-        arguments = [
-            f"--{f.name}={getattr(self._options, f.name)}" for f in dataclasses.fields(self._options)
-        ]
+        values = dataclasses.asdict(self._options)
+        recording = values.pop("recording")
+        arguments = [f"--{name}={value}" for name, value in values.items()]
+        # Its input is a pipe that nobody writes to: it ends when this process does, however that ends.
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "img2imu_bridge.virtual", *arguments, stdout=PIPE, stderr=PIPE
+            *(sys.executable, "-m", "img2imu_bridge.virtual", "--attached", *arguments, "--", recording),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
         )
         try:
             port = await self._wait_for_port(self._process)
@@ -73,9 +77,10 @@ class VirtualSource:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        if self._wire is not None:
-            await self._wire.__aexit__(exc_type, exc, tb)
-        await self._stop()
+        try:
+            await self._connected().__aexit__(exc_type, exc, tb)
+        finally:
+            await self._stop()
 
     async def __aiter__(self) -> AsyncIterator[SampleBlock]:
         async for block in self._connected():
@@ -88,11 +93,16 @@ class VirtualSource:
 
     async def _wait_for_port(self, process: Process) -> str:
         assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - pipes
-        line = await asyncio.wait_for(process.stdout.readline(), _READY_S)
+        try:
+            line = await asyncio.wait_for(process.stdout.readline(), _READY_S)
+        except TimeoutError:
+            raise SourceError(
+                f"the virtual wearable did not start within {_READY_S:g} s; try again"
+            ) from None
         if not line:
             message = (await process.stderr.read()).decode().strip().removeprefix("error: ")
             raise SourceError(f"the virtual wearable did not start: {message or 'no reason given'}")
-        return str(json.loads(line)["port"])
+        return line.decode().strip().removeprefix("serial://")
 
     async def _stop(self) -> None:
         """End the process and read its ledger; never leaves it behind, not even when cancelled."""
@@ -100,13 +110,12 @@ class VirtualSource:
         if process is None:
             return
         try:
+            # Closes its input, upon which it ends if it has not yet.
             out, _ = await asyncio.wait_for(process.communicate(), _STOP_S)
             for line in out.splitlines():
                 self.ledger = json.loads(line)
-        except TimeoutError:
-            process.terminate()
-            await process.wait()
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
+                await process.wait()

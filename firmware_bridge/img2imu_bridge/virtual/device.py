@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
+from img2imu_bridge.virtual.faults import Faults
+from img2imu_bridge.virtual.ledger import Ledger
 from img2imu_bridge.virtual.options import VirtualOptions
 from img2imu_bridge.virtual.port import VirtualPort
 from img2imu_bridge.virtual.tape import Tape
-from img2imu_bridge.wire.framing import FrameReader, encode_frame
+from img2imu_bridge.wire.framing import FrameReader
 from img2imu_bridge.wire.messages import (
+    MAX_MESSAGE,
     Control,
     Info,
     MessageError,
@@ -26,194 +28,167 @@ from img2imu_bridge.wire.messages import (
     encode_status,
 )
 
-GOODBYE_EVERY_S = 0.1
-GOODBYES = 100
-"""The last INFO is repeated until the host answers, since a frame may be damaged."""
-
-_LONGEST_WAIT_S = 0.5
+_GOODBYE_EVERY_S = 0.1
+_GOODBYE_FOR_S = 10.0
+_LONGEST_WAIT_S = 0.1
 _SHORTEST_DARK_S = 0.02
-
-
-@dataclass(slots=True)
-class Ledger:
-    """The device's own account.
-
-    Attributes:
-        samples_made: Samples taken.
-        samples_unsent: Of these, those that never left: dropped, unplugged, or lacking in the recording.
-        messages: DATA messages sent, duplicates included.
-        dropped: Messages dropped in the device.
-        duplicated: Messages sent twice.
-        reordered: Messages sent late.
-        damaged: Frames sent with a wrong bit.
-        unplugged: Times the port went away.
-    """
-
-    samples_made: int = 0
-    samples_unsent: int = 0
-    messages: int = 0
-    dropped: int = 0
-    duplicated: int = 0
-    reordered: int = 0
-    damaged: int = 0
-    unplugged: int = 0
+_SETTLE_S = 2.0
 
 
 class VirtualWearable:
     """One device with its port.
 
-    Its clock stands still while the host does not take what it sends, or has not asked for it after the
-    device was plugged in again: played fast, it loses what a real device would lose, and no more.
+    A real device goes on sampling whatever the host does. This one's clock stands still while the host has
+    not said START, does not take what it sends (unless `queue` limits that), or has not yet come back after
+    the port did: played fast, it loses what a real device would lose, and no more.
 
     Args:
         tape: What it senses.
         options: Its pace and its faults.
         port: Its port, plugged in.
+        once: End when the host says STOP; else wait for the next START, until the tape is at its end.
+
+    Attributes:
+        ledger: Its account, complete once `run` has returned.
     """
 
-    def __init__(self, tape: Tape, options: VirtualOptions, port: VirtualPort) -> None:
-        self._tape, self._options, self._port = tape, options, port
-        self._random = random.Random(options.seed)  # noqa: S311 - faults, not secrets
+    def __init__(self, tape: Tape, options: VirtualOptions, port: VirtualPort, once: bool) -> None:
+        self.ledger = Ledger()
+        self._tape, self._options, self._port, self._once = tape, options, port, once
+        self._faults = Faults(options, self.ledger)
         self._frames = FrameReader()
         self._out: deque[bytes] = deque()
-        self._late: bytes | None = None
-        self._at = 0
-        self._streaming = self._stopped = self._asked = False
+        self._at = 0  # the next sample of the tape
+        self._streaming = self._over = self._wanted = False
         self._speed = options.speed * (1 + options.skew_ppm * 1e-6)
         self._origin = 0.0  # host time at which the device's clock showed zero
-        self.ledger = Ledger(samples_made=tape.made)
+
+    def end(self) -> None:
+        """Make `run` return soon; may be called from a signal handler or another thread."""
+        self._over = True
 
     def run(self) -> None:
         """Play the tape once the host says START; return when the host has heard its end."""
-        while not self._streaming and not self._stopped:
-            self._serve(_LONGEST_WAIT_S)
-        self._set_clock(0)
         next_unplug = self._options.unplug_every_s or math.inf
         dark_until = -math.inf
         for first, last in pairwise(self._batches()):
-            if self._stopped:
-                break
             now = self._seconds(first)
             if now >= next_unplug:
                 self._unplug()
-                dark_until, next_unplug = now + self._options.unplug_for_s, now + self._options.unplug_every_s
+                dark_until = now + self._options.unplug_for_s
+                next_unplug = now + self._options.unplug_every_s
             if now >= dark_until:
                 if not self._port.plugged:
                     self._come_back()
+                if not self._streaming:
+                    self._wait_for_start()
                 self._wait_until_due(last - 1)
+                if self._over:
+                    break
                 self._send_batch(first, last)
-                self._drain()
             else:
-                self.ledger.samples_unsent += last - first
+                self.ledger.samples_unplugged += last - first
             self._at = last
-        self.ledger.samples_unsent += self._tape.made - len(self._tape.index)
+        if not self._port.plugged and not self._over:
+            self._come_back()
         self._say_goodbye()
+        self.ledger.samples_made = self._index()
+        self.ledger.samples_lacking = self._index() - self._at
+
+    @property
+    def _ended(self) -> bool:
+        return self._at == len(self._tape.index)
+
+    def _index(self) -> int:
+        """Number of the sample that is taken next."""
+        return self._tape.made if self._ended else int(self._tape.index[self._at])
 
     def _seconds(self, sample: int) -> float:
-        """The device's clock at a sample, in seconds."""
-        return float(self._tape.ticks[sample]) / self._tape.info.ticks_per_second
+        """The device's clock at a sample of the tape, from the first one on."""
+        return float(self._tape.ticks[sample] - self._tape.ticks[0]) / self._tape.info.ticks_per_second
 
-    def _set_clock(self, sample: int) -> None:
-        """Let the device's clock go on from a sample, now."""
-        self._origin = time.monotonic() - (self._seconds(sample) / self._speed if self._speed else 0.0)
+    def _set_clock(self) -> None:
+        """Let the device's clock go on from here, now."""
+        here = min(self._at, len(self._tape.index) - 1)
+        self._origin = time.monotonic() - (self._seconds(here) / self._speed if self._speed else 0.0)
+
+    def _batches(self) -> list[int]:
+        """Where messages begin, and the end; none spans samples that the tape lacks, or an uneven step."""
+        starts = [0]
+        period = self._tape.info.period
+        for sample in range(1, len(self._tape.index)):
+            place = sample - starts[-1]
+            even = self._tape.ticks[sample] - self._tape.ticks[starts[-1]] == round(place * period)
+            whole = self._tape.index[sample] - self._tape.index[starts[-1]] == place
+            if place == self._options.batch or not even or not whole:
+                starts.append(sample)
+        return [*starts, len(self._tape.index)]
+
+    def _wait_for_start(self) -> None:
+        while not self._streaming and not self._over:
+            self._serve(_LONGEST_WAIT_S)
+        self._set_clock()
 
     def _wait_until_due(self, sample: int) -> None:
         if not self._speed:
             return
-        due = self._origin + self._seconds(sample) / self._speed
-        due += self._random.uniform(0, self._options.jitter_ms) / 1e3
-        while (left := due - time.monotonic()) > 0 and not self._stopped:
-            self._serve(left)
+        due = self._origin + self._seconds(sample) / self._speed + self._faults.delay()
+        while (left := due - time.monotonic()) > 0 and not self._over:
+            self._serve(min(left, _LONGEST_WAIT_S))
 
-    def _batches(self) -> list[int]:
-        """Where messages begin, and the end; a message never spans samples that the recording lacks."""
-        starts = [0]
-        for sample in range(1, len(self._tape.index)):
-            broken = self._tape.index[sample] != self._tape.index[sample - 1] + 1
-            if broken or sample - starts[-1] == self._options.batch:
-                starts.append(sample)
-        return [*starts, len(self._tape.index)]
+    def _send_batch(self, first: int, last: int) -> None:
+        tape, queue = self._tape, self._options.queue
+        message = encode_data(int(tape.index[first]), int(tape.ticks[first]), tape.counts[first:last])
+        self._out += self._faults.data(message, last - first, not queue or len(self._out) < queue)
+        self._serve(0)
+        if not queue:
+            begin = time.monotonic()
+            self._drain(math.inf)
+            self._origin += time.monotonic() - begin
 
     def _unplug(self) -> None:
+        """Pull the cable, once it is empty: what is on it would be lost, and nobody could say how much."""
+        self._out += self._faults.rest()
+        self._drain(_SETTLE_S)
+        self._port.settle(_SETTLE_S)
         self.ledger.unplugged += 1
         self._port.unplug()
         self._out.clear()
-        self._late = None
         self._frames = FrameReader()
 
     def _come_back(self) -> None:
-        """Be plugged in again, and wait until the host has asked who is there."""
+        """Be plugged in again, and wait until the host has said START: it knows by then who is there."""
         dark = self._options.unplug_for_s / self._speed if self._speed else 0.0
-        time.sleep(max(dark, _SHORTEST_DARK_S))
+        end = time.monotonic() + max(dark, _SHORTEST_DARK_S)
+        while (left := end - time.monotonic()) > 0 and not self._over:
+            time.sleep(min(left, _LONGEST_WAIT_S))
         self._port.plug()
-        self._asked = False
-        while not self._asked and not self._stopped:
+        self._wanted = False
+        while not self._wanted and not self._over:
             self._serve(_LONGEST_WAIT_S)
-        self._set_clock(self._at)
-
-    def _send_batch(self, first: int, last: int) -> None:
-        if self._random.random() < self._options.loss:
-            self.ledger.dropped += 1
-            self.ledger.samples_unsent += last - first
-            return
-        tape = self._tape
-        message = encode_data(int(tape.index[first]), int(tape.ticks[first]), tape.counts[first:last])
-        if self._late is None and self._random.random() < self._options.reorder:
-            self.ledger.reordered += 1
-            self._late = message
-            return
-        self._send_data(message)
-        if self._late is not None:
-            late, self._late = self._late, None
-            self._send_data(late)
-
-    def _send_data(self, message: bytes) -> None:
-        times = 1
-        if self._random.random() < self._options.duplicate:
-            self.ledger.duplicated += 1
-            times = 2
-        for _ in range(times):
-            self.ledger.messages += 1
-            self._send(message)
-
-    def _send(self, message: bytes) -> None:
-        frame = bytearray(encode_frame(message))
-        if self._random.random() < self._options.bit_errors:
-            self.ledger.damaged += 1
-            frame[self._random.randrange(len(frame))] ^= 1 << self._random.randrange(8)
-        self._out.append(bytes(frame))
-
-    def _info(self) -> Info:
-        """What the device says of itself right now."""
-        tape, at = self._tape, self._at
-        period = round(tape.info.period)
-        ended = at >= len(tape.index)
-        return replace(
-            tape.info,
-            ticks=int(tape.ticks[-1]) + period if ended else int(tape.ticks[at]),
-            next_index=tape.made if ended else int(tape.index[at]),
-            streaming=self._streaming,
-        )
+        self._set_clock()
 
     def _say_goodbye(self) -> None:
-        if self._late is not None:
-            self._send_data(self._late)
+        """Say that the tape has ended, again and again until the host says STOP: a frame may be damaged."""
+        self._out += self._faults.rest()
         self._streaming = False
-        for _ in range(GOODBYES):
-            if self._stopped:
-                return
-            for part in encode_info(self._info(), max_size=256):
-                self._send(part)
-            self._drain()
-            self._serve(GOODBYE_EVERY_S)
+        end = time.monotonic() + _GOODBYE_FOR_S
+        while not self._over and time.monotonic() < end:
+            if not self._out:
+                self._send_info()
+            self._drain(_GOODBYE_EVERY_S)
+            self._serve(_GOODBYE_EVERY_S)
+        if self._port.plugged:
+            self._drain(_GOODBYE_EVERY_S)
+            self._port.settle(_GOODBYE_EVERY_S)
 
-    def _drain(self) -> None:
-        """Write until everything has left; the device's clock stands still for as long as the host takes."""
-        self._flush()
-        begin = time.monotonic()
-        while self._out and not self._stopped:
-            self._serve(_LONGEST_WAIT_S)
-        self._origin += time.monotonic() - begin
+    def _drain(self, patience: float) -> None:
+        """Write until everything has left, or for so many seconds."""
+        end = time.monotonic() + patience
+        while self._out and (left := end - time.monotonic()) > 0:
+            if self._over and patience == math.inf:
+                return
+            self._serve(min(left, _LONGEST_WAIT_S))
 
     def _serve(self, seconds: float) -> None:
         """Write what fits, read and answer requests; wait at most so long for either."""
@@ -237,17 +212,26 @@ class VirtualWearable:
 
     def _answer(self, request: Control) -> None:
         if request.kind is Request.GET_INFO:
-            self._asked = True
-            for part in encode_info(self._info(), max_size=256):
-                self._send(part)
+            self._send_info()
             return
-        code = StatusCode.OK
-        if request.kind is Request.START:
-            self._streaming = self._streaming or self._at < len(self._tape.index)
-        elif request.kind is Request.STOP:
-            self._streaming, self._stopped = False, True
-        else:
-            code = StatusCode.BAD_ARGUMENT  # a recording has the rate that it has
+        # A recording has the rate that it has.
+        code = StatusCode.BAD_ARGUMENT if request.kind is Request.SET_RATE else StatusCode.OK
         self._send(encode_status(Status(request.kind, request.request_id, code)))
-        if self._stopped:
-            self._flush()
+        if request.kind is Request.START:
+            self._wanted = True
+            if not self._streaming:
+                self._streaming = not self._ended
+                self._send_info()
+        elif request.kind is Request.STOP:
+            self._streaming = False
+            self._over = self._over or self._once or self._ended
+
+    def _send_info(self) -> None:
+        tape = self._tape
+        ticks = tape.ticks[-1] + round(tape.info.period) if self._ended else tape.ticks[self._at]
+        info: Info = replace(tape.info, ticks=int(ticks), next_index=self._index(), streaming=self._streaming)
+        for part in encode_info(info, MAX_MESSAGE):
+            self._send(part)
+
+    def _send(self, message: bytes) -> None:
+        self._out.append(self._faults.frame(message))

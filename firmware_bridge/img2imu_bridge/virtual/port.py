@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pty
 import select
 import shutil
 import tempfile
+import termios
+import time
 import tty
 from pathlib import Path
+from typing import Final
+
+_LOOKS: Final = 3
+_LOOK_EVERY_S: Final = 0.003
 
 
 class VirtualPort:
@@ -62,6 +69,16 @@ class VirtualPort:
         """Wait until the host has sent something, until there is room to write if asked, or for so long."""
         wanted = [self._master] if self.plugged else []
         select.select(wanted, wanted if writable else [], [], max(0.0, seconds))
+
+    def settle(self, seconds: float) -> None:
+        """Wait until the host has read everything that was written, at most so long."""
+        end = time.monotonic() + seconds
+        empty = 0
+        # Bytes reach the far end's buffer a moment after they were written, hence more than one look.
+        while empty < _LOOKS and time.monotonic() < end:
+            waiting = fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4))
+            empty = 0 if any(waiting) else empty + 1
+            time.sleep(_LOOK_EVERY_S)
 
     def remove(self) -> None:
         """Leave nothing behind."""

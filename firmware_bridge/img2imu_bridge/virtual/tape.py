@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from img2imu_bridge.wire.messages import Info, Kind, SensorInfo
+from img2imu_bridge.wire.messages import DATA_HEADER, MAX_MESSAGE, Info, Kind, SensorInfo
 from img2imu_edge.errors import RecordingError
 from img2imu_edge.recording import Recording
 
@@ -34,6 +34,11 @@ class Tape:
     index: NDArray[np.int64]
     made: int
 
+    @property
+    def most_samples(self) -> int:
+        """How many samples fit a message."""
+        return (MAX_MESSAGE - DATA_HEADER) // self.info.sample_size
+
 
 def make_tape(recording: Recording, loops: int, boot_id: int) -> Tape:
     """Turn a recording into counts and ticks.
@@ -59,7 +64,7 @@ def make_tape(recording: Recording, loops: int, boot_id: int) -> Tape:
     steps = np.rint(np.diff(recording.times) * recording.rate).clip(min=1).astype(np.int64)
     index = np.concatenate([[0], np.cumsum(steps)])
     ticks = np.rint(recording.times * TICKS_PER_SECOND).astype(np.int64)
-    ticks -= min(ticks[0], 0)  # a device's clock starts at zero
+    ticks -= min(ticks[0], 0)  # a device's clock does not start before zero
     per_loop = int(index[-1]) + 1
     lap = int(ticks[-1] - ticks[0]) + round(TICKS_PER_SECOND / recording.rate)
     counts = np.concatenate(columns, axis=1).astype(np.int16)
@@ -84,7 +89,8 @@ def scale_of(values: NDArray[np.float64]) -> tuple[int, int]:
     for decimals in range(_DECIMALS + 1):
         unit = 10**decimals
         whole = np.rint(values * unit)
-        if np.abs(values * unit - whole).max() < 1e-6 * unit * max(largest, 1.0):
+        # No further from a whole number than rounding to float32 took them.
+        if np.abs(values * unit - whole).max() <= 1.01 * 2**-24 * unit * largest:
             step = int(np.gcd.reduce(whole.astype(np.int64), axis=None)) or 1
             divisor = int(np.gcd(step, unit))
             if largest * unit / step <= _FULL_SCALE:
