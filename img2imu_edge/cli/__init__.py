@@ -39,5 +39,10 @@ def main() -> None:
     except Img2ImuError as error:
         Console(stderr=True).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        extra = "export" if sys.argv[1:2] == ["export"] else "train"
+        advice = f"this command needs {error.name}; get it with: pip install 'img2imu-edge[{extra}]'"
+        Console(stderr=True).print(Text.assemble(("error: ", "bold red"), advice), soft_wrap=True)
+        sys.exit(1)
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -82,8 +82,8 @@ def mirror(samples: Samples) -> Samples:
     """Each window as the same motion of the other arm.
 
     A watch is worn face out on either wrist; its x axis points to the hand on one and to the elbow on the
-    other. The mirror image of a motion, seen by a sensor so turned, has the other sign of x. Angular rate is an
-    axial vector: a mirror that changes the sign of x keeps the rate about x and changes those about y and z.
+    other. The mirror image of a motion, seen by a sensor so turned, has the other sign of x. Angular rate is
+    an axial vector: a mirror that changes the sign of x keeps the rate about x and changes the other two.
     """
     signs = np.array([-1, 1, 1, 1, -1, -1], np.float32)
     mirrored: Samples = samples * signs[: samples.shape[2]]

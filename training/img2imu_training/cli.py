@@ -1,4 +1,7 @@
-"""Commands: `train` a recipe into a checkpoint, `evaluate` it on held-out people."""
+"""Commands: `train` a recipe into a checkpoint, `evaluate` it on held-out people.
+
+The heavy imports are inside the commands: the help of `img2imu` must not wait for torch, nor need it.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-
-from img2imu_training import demo
-from img2imu_training.checkpoint import save
-from img2imu_training.evaluate import held_out
-from img2imu_training.recipe import read_recipe
-from img2imu_training.train import train, training_steps
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe, a TOML file.")]
 DataPath = Annotated[Path | None, typer.Option("--data", help="Directory of further corpora.")]
@@ -29,7 +24,18 @@ def train_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write (.safetensors).")],
     data: DataPath = None,
 ) -> None:
-    """Train a model as a recipe says, with its decisions calibrated on held-out people."""
+    """Train a model as a recipe says, with its decisions calibrated on held-out people.
+
+    Needs: pip install 'img2imu-edge[train]'
+
+    Example: img2imu train training/recipes/shoulder.toml -o shoulder.safetensors
+    """
+    import torch
+
+    from img2imu_training.checkpoint import save
+    from img2imu_training.recipe import read_recipe
+    from img2imu_training.train import train, training_steps
+
     plan = read_recipe(recipe)
     torch.set_num_threads(1)  # sums in one order, so that the same seed gives the same bits
     with _bar(training_steps(plan)) as step:
@@ -43,7 +49,18 @@ def train_command(
 
 
 def evaluate_command(recipe: RecipePath, data: DataPath = None) -> None:
-    """Judge a recipe on held-out people, over several groupings and seeds."""
+    """Judge a recipe on held-out people, over several groupings and seeds.
+
+    Needs: pip install 'img2imu-edge[train]'
+
+    Example: img2imu evaluate training/recipes/shoulder.toml
+    """
+    import numpy as np
+    import torch
+
+    from img2imu_training.evaluate import held_out
+    from img2imu_training.recipe import read_recipe
+
     plan = read_recipe(recipe)
     torch.set_num_threads(1)
     corpus = plan.corpus(data)
@@ -63,6 +80,8 @@ def demo_command(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="CSV to write.")] = None,
 ) -> None:
     """Make the demo's recording anew from the SPAR data."""
+    from img2imu_training import demo
+
     Console().print(str(demo.write(output)))
 
 

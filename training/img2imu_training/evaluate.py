@@ -15,6 +15,7 @@ from img2imu_training.fit import fit, predict
 from img2imu_training.network import RowNet
 from img2imu_training.recipe import Recipe
 from img2imu_training.recordings import Corpus
+from img2imu_training.whiten import whiten
 from img2imu_training.windows import Windows, cut, pictures, window_samples
 
 Progress = Callable[[int, float], None]
@@ -75,7 +76,11 @@ def train_one(recipe: Recipe, corpus: Corpus, seed: int, progress: Progress) -> 
     plan = recipe.plan(corpus.rate)
     torch.manual_seed(seed)
     net = recipe.build(len(corpus.classes), plan)
-    return fit(net, corpus, plan, recipe.fit, seed, progress)
+    fit(net, corpus, plan, recipe.fit, seed, progress)
+    windows = evaluation_windows(recipe, corpus)
+    _, embeddings = predict(net, pictures(windows.samples, plan))
+    whiten(net, embeddings, windows.labels)
+    return net
 
 
 def held_out(

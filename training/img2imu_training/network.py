@@ -1,8 +1,8 @@
 """RowNet: a small convolutional network that pools over time only, and so still knows which row is which.
 
 Global average pooling cannot tell 2 Hz from 3 Hz: moving a picture up leaves its mean as it was. Here the
-head averages over columns and sees every row of every channel. Convolution, batch normalisation, ReLU, mean and
-matrix product only, so that it quantises to int8 and exports to ONNX and LiteRT without a rewrite.
+head averages over columns and sees every row of every channel. Convolution, batch normalisation, ReLU, mean
+and matrix product only, so that it quantises to int8 and exports to ONNX and LiteRT without a rewrite.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """SPAR: seven shoulder exercises on ten people's wrists, six axes of an Apple Watch at 50 Hz.
 
 Burns, Leung, Hardisty, Whyne, Henry, McLachlin: "Shoulder physiotherapy exercise recognition: machine
-learning the inertial signals from a smartwatch", Physiol. Meas. 39 (2018), arXiv 1802.01489. The data come with
-the PyPI package seglearn (BSD-3, copyright 2018 David Burns), 20 repetitions of each exercise with each arm.
+learning the inertial signals from a smartwatch", Physiol. Meas. 39 (2018), arXiv 1802.01489. The data come
+with the PyPI package seglearn (BSD-3, copyright 2018 David Burns): 20 repetitions of each exercise with each
+arm.
 
 seglearn keeps them as a pickle inside a `.npy`, which only its own `load_watch()` reads; unpickling can run
 code. Therefore the file's SHA-256 is checked first: only the bytes of release 1.2.5, which hold nothing but
@@ -42,8 +43,8 @@ _SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"
 def load() -> Corpus:
     """Load the corpus.
 
-    The watch reports acceleration in g with the sign of gravity; here it is specific force in m/s²: an axis that
-    points up at rest reads +9.81. Rates are rad/s already.
+    The watch reports acceleration in g with the sign of gravity; here it is specific force in m/s²: an axis
+    that points up at rest reads +9.81. Rates are rad/s already.
 
     Returns:
         140 sessions `s<subject>_<R|L>_<exercise>` of subjects "01" to "10".

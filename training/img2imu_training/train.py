@@ -30,7 +30,7 @@ def train(recipe: Recipe, data: Path | None, progress: Progress = lambda step, l
     """Train a model as its recipe says; the same seed gives the same model.
 
     Temperature and rejection threshold come from the held-out people of the recipe's first seed. The
-    threshold carries over to the final network because distances are in units of its own spread within classes.
+    threshold carries over to the final network because its distances are in units of its own spread.
 
     Args:
         recipe: The recipe.
