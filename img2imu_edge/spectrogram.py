@@ -96,7 +96,7 @@ class SpectrogramPlan:
         """The columns of all whole frames in a run of samples.
 
         Args:
-            samples: (n, axes), C-contiguous; frames start at its first sample.
+            samples: (n, axes); frames start at its first sample.
 
         Returns:
             (columns, axes, rows): cells from 0 to 1 with fixed contrast, decibels with `window` contrast.
@@ -105,6 +105,7 @@ class SpectrogramPlan:
         if count == 0:
             return np.empty((0, self.axes, self.rows), np.float32)
         # Overlapping views, (columns, axes, frame): `sliding_window_view` at a tenth of its cost.
+        samples = np.ascontiguousarray(samples)
         step, item = samples.strides
         shape, strides = (count, self.axes, self.frame), (self.hop * step, item, step)
         frames: Array = np.ndarray(shape, np.float32, samples, strides=strides)
