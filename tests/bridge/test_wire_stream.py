@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from img2imu_bridge.wire.messages import Data, Info, Kind, SensorInfo, decode, encode_data
 from img2imu_bridge.wire.stream import StreamDecoder
@@ -267,6 +267,7 @@ def test_jittered_stamps_keep_times_increasing_and_near_and_independent_of_runs(
 
 
 @given(st.sampled_from([(1000, 104.0), (32_768, 50.0), (1000, 833.0), (1_000_000, 59.5)]), batches)
+@example((1000, 104.0), [6, 27, 6, 26, 1])  # a stamp that falls just short of its whole tick
 def test_a_clock_too_coarse_for_the_rate_changes_nothing(clock: tuple[int, float], sizes: list[int]) -> None:
     info = replace(INFO, ticks_per_second=clock[0], rate=clock[1])
     wearable = Wearable(period=info.period)

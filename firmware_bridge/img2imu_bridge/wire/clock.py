@@ -100,7 +100,7 @@ class SampleClock:
 
     def _refine(self, samples: int, elapsed: int) -> None:
         expected = samples * self._nominal
-        if abs(elapsed - expected) < 1:
+        if abs(elapsed - round(expected)) <= 1:
             if self.period == self._nominal:
                 self._observed = min(self._observed + samples, self._memory)
                 return
