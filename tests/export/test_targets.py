@@ -81,7 +81,9 @@ def test_embeddings_are_the_checkpoint_s(exported: Path, trained: Trained, evide
     engine = i2e.load_model(exported).engine
     _, wanted = predict(trained.net, evidence.pictures[:100])  # type: ignore[arg-type]
     found = np.stack([engine.run(picture).embedding for picture in evidence.pictures[:100]])
-    np.testing.assert_allclose(found, wanted, atol=EXACT if "fp32" in exported.name else 0.25)
+    # The embedding is whitened: 1 is about the standard deviation within a class.
+    np.testing.assert_allclose(found, wanted, atol=EXACT if "fp32" in exported.name else 0.5)
+    assert np.abs(found - wanted).mean() < 0.1
 
 
 def test_the_same_checkpoint_gives_the_same_bytes(trained: Trained, export: Callable[[str], bytes]) -> None:
