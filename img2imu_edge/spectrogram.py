@@ -70,7 +70,8 @@ class SpectrogramPlan:
         if self.spec.detrend:
             waves -= mean[:, None] * waves.sum(axis=0)
         columns = [mean[:, None], waves] if self.spec.level_rows else [waves]
-        return np.concatenate(columns, axis=1).astype(np.float32)
+        basis: Array = np.concatenate(columns, axis=1).astype(np.float32)
+        return basis
 
     def _make_contrast(self) -> tuple[Array, Array, Array]:
         """Per axis, shaped to broadcast: cell = ln(power) × gain + offset; level cell = level × gain + ½."""

@@ -104,6 +104,9 @@ class Link:
     async def _ask(
         self, kind: Request, rate: float | None, patience: float, read: Callable[[Item], T | None]
     ) -> T | None:
+        earlier, self._backlog = self._backlog, deque()
+        for heard in earlier:
+            self._keep(heard.items, heard.received, data_only=True)
         loop = asyncio.get_running_loop()
         end = loop.time() + patience
         self._last_id = (self._last_id + 1) % 256

@@ -37,7 +37,7 @@ def open_port(path: str, baud: int) -> Any:
             exclusive=True if os.name == "posix" else None,
         )
     except (serial.SerialException, ValueError, OSError) as error:
-        raise SourceError(_explain(path, baud, error)) from error
+        raise SourceError(explain(path, baud, error)) from error
     if hasattr(port, "set_low_latency_mode"):
         with contextlib.suppress(ValueError, OSError):  # USB adapters have it; ptys and CDC devices do not
             port.set_low_latency_mode(True)
@@ -53,7 +53,17 @@ def port_list() -> str:
     return f"Ports that exist: {names}."
 
 
-def _explain(path: str, baud: int, error: Exception) -> str:
+def explain(path: str, baud: int, error: Exception) -> str:
+    """Say in plain words why a port cannot be opened, and what to do.
+
+    Args:
+        path: The port.
+        baud: Bits per second that were asked for.
+        error: What pyserial or the system raised.
+
+    Returns:
+        A sentence or two.
+    """
     number = error.errno if isinstance(error, OSError) else None
     text = str(error)  # on Windows pyserial passes the system's error only as text
     if isinstance(error, ValueError):
