@@ -10,7 +10,7 @@ from img2imu_training import demo
 from img2imu_training.checkpoint import load
 from img2imu_training.evaluate import part
 from img2imu_training.recipe import Recipe, read_recipe
-from img2imu_training.recordings import NO_LABEL, Corpus, read_folder, read_npz
+from img2imu_training.recordings import Corpus, read_npz
 from img2imu_training.windows import cut, pictures, window_samples
 
 import img2imu_edge as i2e
@@ -78,18 +78,6 @@ def test_training_sees_the_pictures_that_the_runtime_streams(corpus: Corpus, rec
         stream.push(values[start : min(start + 7, 10 * plan.hop + length)])
     (shown,) = pictures(values[None, 10 * plan.hop : 10 * plan.hop + length], plan)
     np.testing.assert_array_equal(shown, stack(stream.picture()))
-
-
-def test_a_folder_of_recordings_is_a_corpus(tmp_path: Path) -> None:
-    for name, label in (("a", "walk"), ("b", "rest")):
-        rows = [f"{i * 0.02:.2f},{i},0,9.81,{label if i > 1 else ''}" for i in range(5)]
-        path = tmp_path / f"{name}.csv"
-        path.write_text("\n".join(["time,acc_x,acc_y,acc_z,label", *rows]))
-        path.with_suffix(".json").write_text(f'{{"subject": "person {name}"}}')
-    found = read_folder(tmp_path)
-    assert found.classes == ("rest", "walk")
-    assert found.subjects == ("person a", "person b")
-    assert found.sessions[0].labels.tolist() == [NO_LABEL, NO_LABEL, 1, 1, 1]
 
 
 def test_an_npz_corpus_is_read_and_pickles_are_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from img2imu_edge.spectrogram import SpectrogramPlan
 from img2imu_edge.strict import StrictError, from_json
 from img2imu_training import spar
 from img2imu_training.fit import FitOptions
+from img2imu_training.gather import read_recordings
 from img2imu_training.network import Architecture, RowNet
-from img2imu_training.recordings import Corpus, read_folder, read_npz
+from img2imu_training.recordings import Corpus, read_npz
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,8 @@ def read_recipe(path: Path) -> Recipe:
 def load_corpus(name: str, data: Path | None) -> Corpus:
     """Load a corpus by its name.
 
+    What is doubtful about a folder of recordings is said as a Python warning.
+
     Raises:
         RecordingError: If it lies in the data directory and none was given.
     """
@@ -153,4 +157,10 @@ def load_corpus(name: str, data: Path | None) -> Corpus:
         return spar.load()
     if data is None:
         raise RecordingError(f"{name} does not come with a package; say where it lies with --data DIR")
-    return read_npz(data / name) if name.endswith(".npz") else read_folder(data / name)
+    if name.endswith(".npz"):
+        return read_npz(data / name)
+    corpus, notices = read_recordings(data / name)
+    for notice in notices:
+        if notice.level == "warning":
+            warnings.warn(notice.text, stacklevel=2)
+    return corpus

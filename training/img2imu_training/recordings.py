@@ -1,4 +1,4 @@
-"""Labelled recordings of many people, from our CSV files or from `.npz` corpora.
+"""Labelled recordings of many people, and their `.npz` form (`gather` reads folders of CSV files).
 
 A corpus is a list of sessions. A session is one contiguous stretch of one person's samples at a uniform rate;
 everything that cuts or splits works on whole sessions and whole people, so that no window joins what time had
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from img2imu_edge.errors import RecordingError
-from img2imu_edge.recording import UNLABELLED, read_recording
 from img2imu_edge.samples import ACCELEROMETER, GYROSCOPE
 
 NO_LABEL = -1
@@ -131,34 +130,3 @@ def read_npz(path: Path) -> Corpus:
         )
     except (OSError, ValueError, KeyError) as error:
         raise RecordingError(f"{path} is not a corpus that can be read: {error}") from error
-
-
-def read_folder(folder: Path) -> Corpus:
-    """Read a folder of CSV recordings, one session each (see `img2imu_edge.recording`).
-
-    The side-car's `subject` says whose recording it is; without one, each file counts as a person of its own.
-    Rows that the reader had to leave out would be gaps within a session, so such a file is refused.
-
-    Raises:
-        RecordingError: If there is none, one cannot be read, or their rates or channels differ.
-    """
-    recordings = [read_recording(path) for path in sorted(folder.glob("*.csv"))]
-    if not recordings:
-        raise RecordingError(f"{folder} has no .csv recordings")
-    first = recordings[0]
-    for recording in recordings:
-        if (recording.rate, recording.channels) != (first.rate, first.channels):
-            raise RecordingError(f"{recording.name} differs from {first.name} in its rate or channels")
-        if np.diff(recording.times).max() > 1.5 / recording.rate:
-            raise RecordingError(f"{recording.name} has gaps; split it where samples are missing")
-    found = {str(label) for r in recordings if r.labels is not None for label in np.unique(r.labels)}
-    classes = tuple(sorted(found - {UNLABELLED}))
-    number = {name: i for i, name in enumerate(classes)} | {UNLABELLED: NO_LABEL}
-    sessions = []
-    for recording in recordings:
-        labels = np.full(len(recording), NO_LABEL, np.int16)
-        if recording.labels is not None:
-            labels[:] = [number[str(label)] for label in recording.labels]
-        subject = str(recording.about.get("subject", recording.name))
-        sessions.append(TrainingSession(recording.name, subject, recording.values, labels))
-    return Corpus(folder.name, first.rate, first.channels, classes, tuple(sessions), {})
