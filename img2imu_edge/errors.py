@@ -25,3 +25,7 @@ class SourceError(Img2ImuError):
 
 class MissingExtraError(Img2ImuError):
     """An optional part is not installed; the message names the `pip install` that brings it."""
+
+
+class TrainingError(Img2ImuError):
+    """A training run cannot start or go on: options that do not fit each other, a loss that is not finite."""
