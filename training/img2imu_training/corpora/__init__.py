@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.random import Generator
-from torch import Tensor
+
+if TYPE_CHECKING:  # the processes that decode photographs must not wait for torch
+    from torch import Tensor
 
 
 class Batches(Protocol):
