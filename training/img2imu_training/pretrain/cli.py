@@ -85,3 +85,10 @@ def pretrain_command(
         machine=machine,
         console=console,
     )
+
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich", help=__doc__)
+app.command("pretrain")(pretrain_command)
+
+if __name__ == "__main__":
+    app()

@@ -20,7 +20,8 @@ from img2imu_training.corpora import Batches
 from img2imu_training.corpora.formula_images import MAKERS, FormulaImages, ImageOptions
 from img2imu_training.corpora.formula_motion import FormulaMotion, MotionOptions
 from img2imu_training.corpora.mixture import Mixture
-from img2imu_training.corpora.packed import PackedImages, Progress, pack
+from img2imu_training.corpora.packed import PackedImages
+from img2imu_training.corpora.photographs import Progress, pack
 from img2imu_training.pretrain.loop import Pictures, Source
 from img2imu_training.pretrain.recipe import CorpusOptions, PretrainRecipe
 

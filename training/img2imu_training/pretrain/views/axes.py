@@ -62,7 +62,10 @@ class AxisMix(nn.Module):
         """(n, 3, rows, columns), clipped to 0 … 1."""
         axes = functional.normalize(torch.randn(len(pictures), 3, device=pictures.device), dim=1)
         angles = math.radians(self.strength) * torch.randn(len(pictures), device=pictures.device)
-        turns = rotations(axes, angles)
+        return self.turn(pictures, rotations(axes, angles))
+
+    def turn(self, pictures: Tensor, turns: Tensor) -> Tensor:
+        """Pictures (n, 3, rows, columns) of sensors turned by given rotations (n, 3, 3)."""
         nepers = self.layout.span_db * math.log(10) / 10
         mixed = mix(turns.square(), (pictures * nepers).exp_()).log_().div_(nepers)
         if self.layout.level_rows:

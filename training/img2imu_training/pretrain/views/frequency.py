@@ -34,10 +34,14 @@ class FrequencyWarp(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(n, 3, rows, columns), each sensor's frequencies moved alike; the edge rows are held."""
+        reach = self.strength * (self.layout.sensor_rows - self.layout.level_rows)
+        return self.move(pictures, signed(pictures, reach))
+
+    def move(self, pictures: Tensor, shift: Tensor) -> Tensor:
+        """Pictures (n, 3, rows, columns) with frequencies moved up by given numbers of rows (n,)."""
         low, each = self.layout.level_rows, self.layout.sensor_rows
         frequencies = torch.arange(each - low, device=pictures.device)
-        shift = signed(pictures, self.strength * (each - low), 1)
-        moved = weights(frequencies - shift, each - low)
+        moved = weights(frequencies - shift[:, None], each - low)
         matrix = torch.zeros(len(pictures), self.layout.rows, self.layout.rows, device=pictures.device)
         for foot in range(0, self.layout.rows, each):
             levels = torch.arange(foot, foot + low, device=pictures.device)
