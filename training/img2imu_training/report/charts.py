@@ -30,7 +30,8 @@ def groups(scores: Floats, names: tuple[str, ...], chance: float) -> Markup:
     frame = Frame("groups", height=112, left=14, top=30, bottom=34)
     x = linear(0, 1, frame.left, frame.x_end)
     line = (frame.top + frame.y_end) / 2
-    mean, spread = float(np.mean(scores)), float(np.std(scores))
+    mean = float(np.mean(scores))
+    spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
     parts = [
         frame.x_axis([(x(t), f"{t:g}") for t in ticks(0, 1)], ""),
         element("rect", x=x(0), y=line - 1, width=x(1) - x(0), height=2, class_="track"),
