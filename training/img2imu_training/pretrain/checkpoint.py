@@ -107,17 +107,25 @@ def save_state(path: Path, objective: nn.Module, optimiser: Optimizer, header: S
     _write(path, tensors, {STATE_KEY: json.dumps(asdict(header))})
 
 
-def load_state(path: Path, objective: nn.Module, optimiser: Optimizer) -> StateHeader:
-    """Put a run's state back.
+def load_state(path: Path) -> tuple[StateHeader, dict[str, Tensor]]:
+    """Read a run's state: where it is, and the tensors for `restore`.
 
     Raises:
-        ModelError: If the file is no state of a run, is damaged, or belongs to another objective.
+        ModelError: If the file is no state of a run, or is damaged.
     """
     text, tensors = _read(path, STATE_KEY, "state of a pre-training run")
     try:
-        header = from_json(StateHeader, json.loads(text))
+        return from_json(StateHeader, json.loads(text)), tensors
     except (StrictError, ValueError) as error:
         raise ModelError(f"{path}: its header is damaged or newer than this package: {error}") from error
+
+
+def restore(path: Path, tensors: dict[str, Tensor], objective: nn.Module, optimiser: Optimizer) -> None:
+    """Put a run's tensors back where they came from.
+
+    Raises:
+        ModelError: If they do not fit; names the file.
+    """
     _fill(objective, {k.split("/", 1)[1]: v for k, v in tensors.items() if k.startswith("objective/")}, path)
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
@@ -129,7 +137,6 @@ def load_state(path: Path, objective: nn.Module, optimiser: Optimizer) -> StateH
         optimiser.load_state_dict({"state": state, "param_groups": groups})
     except (ValueError, KeyError) as error:
         raise ModelError(f"{path}: the optimiser's state does not fit: {error}") from error
-    return header
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], header: dict[str, str]) -> None:

@@ -8,16 +8,12 @@ the interruption, to the last bit on a CPU.
 from __future__ import annotations
 
 import json
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from rich.console import Console
@@ -31,12 +27,14 @@ from img2imu_training.pretrain.checkpoint import (
     BackboneHeader,
     StateHeader,
     load_state,
+    restore,
     save_backbone,
     save_state,
 )
 from img2imu_training.pretrain.probe import Probe
-from img2imu_training.pretrain.recipe import OptimiserOptions, PretrainRecipe
+from img2imu_training.pretrain.recipe import PretrainRecipe
 from img2imu_training.pretrain.report import Reporter
+from img2imu_training.pretrain.steps import finite_mean, interruptible, make_optimiser, step_seed
 
 _PRESENTATION = {"name", "description", "license", "workers", "checkpoint_every", "log_every", "probe"}
 """What may change between the parts of an interrupted run."""
@@ -131,6 +129,10 @@ def pretrain(
         pictures = source(fabric.global_rank, fabric.world_size, recipe.batch // fabric.world_size)
     run = _Run(recipe, fabric, output, probes() if first else (), pictures.provenance)
     start = run.prepare(resume)
+    if fabric.broadcast(start) != start:
+        raise TrainingError(
+            f"the nodes do not see the same {run.state}; write to a directory that they share"
+        )
     shown = console if console and first else Console(quiet=True)
     with Reporter(shown, run.log if first else None, start, recipe.steps, recipe.batch) as reporter:
         run.train(pictures.batches, start, reporter)
@@ -181,7 +183,7 @@ class _Run:
             raise TrainingError(
                 f"{self.state} is left from a run that did not end; go on with --resume, or remove it"
             )
-        header = load_state(self.state, self.objective, self.optimiser)
+        header, tensors = load_state(self.state)
         mine, theirs = self.described, header.recipe
         keys = (mine.keys() | theirs.keys()) - _PRESENTATION
         differing = sorted(key for key in keys if mine.get(key) != theirs.get(key))
@@ -190,6 +192,7 @@ class _Run:
                 f"{self.state} was made with another {differing[0]!r}; go on with the recipe and options of "
                 "then, or remove it to start anew"
             )
+        restore(self.state, tensors, self.objective, self.optimiser)
         if header.scaler:
             self.fabric.strategy.precision.load_state_dict(header.scaler)
         self.history = list(header.probes)
@@ -212,7 +215,7 @@ class _Run:
         if start == 0:
             self.probe(0, reporter)
         losses: list[Tensor] = []
-        with _interruptible(self.fabric.world_size == 1) as interrupted:
+        with interruptible(self.fabric.world_size == 1) as interrupted:
             for done, batch in enumerate(loader, start + 1):
                 losses.append(self.step(done - 1, batch))
                 reporter.advance(done)
@@ -270,7 +273,7 @@ class _Run:
             rows=self.recipe.picture.rows,
             columns=self.recipe.picture.columns,
             license=self.recipe.license,
-            recipe=self.described,
+            recipe=_without_folders(self.described),
             provenance=self.provenance,
             probes=tuple(self.history),
             versions={name: version(name) for name in ("img2imu-edge", "torch", "lightning-fabric")},
@@ -279,56 +282,7 @@ class _Run:
         self.state.unlink(missing_ok=True)
 
 
-def make_optimiser(objective: nn.Module, options: OptimiserOptions) -> torch.optim.Optimizer:
-    """The optimiser over what is trained; weight decay for matrices and kernels only."""
-    trained = [p for p in objective.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": options.decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if options.name == "sgd":
-        return torch.optim.SGD(groups, lr=options.rate, momentum=0.9)
-    return torch.optim.AdamW(groups, lr=options.rate)
-
-
-def step_seed(seed: int, process: int, step: int) -> int:
-    """Seed of all that is drawn at a step on a process."""
-    return int(np.random.SeedSequence((seed, process, step)).generate_state(1, np.uint64)[0] >> 1)
-
-
-def finite_mean(losses: list[Tensor], done: int) -> float:
-    """Mean of the losses of the last steps up to `done`.
-
-    Raises:
-        TrainingError: If one is not finite; names its step.
-    """
-    values = torch.stack(losses).float().cpu()
-    bad = torch.nonzero(~torch.isfinite(values))
-    if len(bad):
-        step = done - len(losses) + int(bad[0]) + 1
-        raise TrainingError(
-            f"the loss of step {step} is {values[bad[0]].item()}; lower the learning rate, lengthen the "
-            "warm-up, or use the precision bf16-mixed or 32-true"
-        )
-    return float(values.mean())
-
-
-@contextmanager
-def _interruptible(catch: bool) -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, so that a run ends between two steps with its state saved.
-
-    Several processes would not stop at the same step; these are left to end at once and to resume from the
-    last saved state.
-    """
-    asked = threading.Event()
-    if not catch or threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = {
-        number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe for others to read: names of photographs, not where they lay on this machine."""
+    corpora = [{**c, "paths": sorted(Path(path).name for path in c["paths"])} for c in recipe["corpora"]]
+    return {**recipe, "corpora": corpora}

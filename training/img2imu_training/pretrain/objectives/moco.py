@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from img2imu_training.pretrain.objectives.parts import Encoder, gather, projector
+from img2imu_training.pretrain.objectives.parts import Encoder, exact, gather, projector
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ class Moco(nn.Module):
         with torch.no_grad():
             self._follow()
             keys = functional.normalize(self.key_project(self.key_encoder(second)).float(), dim=1)
-        loss = info_nce(queries, keys, self.queue.clone(), self.options.temperature)
+        with exact(first):
+            loss = info_nce(queries, keys, self.queue.clone(), self.options.temperature)
         with torch.no_grad():
             self._enqueue(gather(keys))
         return loss

@@ -55,6 +55,11 @@ def projector(inputs: int, hidden: int, outputs: int, layers: int = 2, norm: boo
     return nn.Sequential(*parts, nn.Linear(inputs, outputs))
 
 
+def exact(like: Tensor) -> torch.autocast:
+    """Within it, mixed precision is off on the tensor's device: losses subtract what is nearly equal."""
+    return torch.autocast(like.device.type, enabled=False)
+
+
 def processes() -> tuple[int, int]:
     """(Number of this process, how many train together); (0, 1) outside distributed training."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from img2imu_training.pretrain.objectives.parts import Encoder, gather, processes, projector
+from img2imu_training.pretrain.objectives.parts import Encoder, exact, gather, processes, projector
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class Simclr(nn.Module):
         """The loss of two views (n, 3, rows, columns)."""
         both = self.project(self.encoder(torch.cat([first, second]))).float()
         a, b = functional.normalize(both, dim=1).chunk(2)
-        return nt_xent(a, b, self.options.temperature)
+        with exact(first):
+            return nt_xent(a, b, self.options.temperature)
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from img2imu_training.pretrain.objectives.parts import Encoder, gather, projector
+from img2imu_training.pretrain.objectives.parts import Encoder, exact, gather, projector
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,12 @@ class Vicreg(nn.Module):
         a, b = gather(a), gather(b)
         a, b = a - a.mean(dim=0), b - b.mean(dim=0)
         o = self.options
-        return (
-            o.invariance * invariance
-            + o.variance * (shortfall(a) + shortfall(b)) / 2
-            + o.covariance * (redundancy(a) + redundancy(b))
-        )
+        with exact(first):
+            return (
+                o.invariance * invariance
+                + o.variance * (shortfall(a) + shortfall(b)) / 2
+                + o.covariance * (redundancy(a) + redundancy(b))
+            )
 
 
 def shortfall(features: Tensor) -> Tensor:
