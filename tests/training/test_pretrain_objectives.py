@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed
+import torch.multiprocessing
 from img2imu_training.backbones import build_backbone
 from img2imu_training.pretrain.objectives import Encoder, Moco, MocoOptions, ObjectiveOptions
 from img2imu_training.pretrain.objectives.moco import info_nce
+from img2imu_training.pretrain.objectives.parts import gather
 from img2imu_training.pretrain.objectives.simclr import nt_xent
 from img2imu_training.pretrain.objectives.vicreg import redundancy, shortfall
 from torch import Tensor
@@ -137,6 +141,37 @@ def test_keys_are_compared_with_earlier_pictures_only() -> None:
         module.encoder.train()
         features = functional.normalize(module.project(module.encoder(pictures)), dim=1)
     torch.testing.assert_close(loss, info_nce(features, features, queue, 0.2), rtol=1e-4, atol=1e-4)
+
+
+def share(rank: int, where: str, loss: str) -> None:
+    """One of two processes: the gradients of its half of the features."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", f"file://{where}/meet", rank=rank, world_size=2)
+    a, b = (units(6, 8, seed=seed)[3 * rank : 3 * rank + 3].requires_grad_() for seed in (0, 1))
+    value = both_losses(a, b)[loss]
+    value.backward()
+    torch.save([value.detach(), a.grad, b.grad], f"{where}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def both_losses(a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    everyone = gather(a)
+    centred = everyone - everyone.mean(dim=0)
+    spread = functional.mse_loss(a, b) + shortfall(centred) + redundancy(centred)
+    return {"simclr": nt_xent(a, b, 0.2), "vicreg": spread}
+
+
+@pytest.mark.parametrize("loss", ["simclr", "vicreg"])
+def test_two_processes_have_the_gradients_of_one(loss: str, tmp_path: Path) -> None:
+    """Mean over processes of what each sends back, as DistributedDataParallel takes it."""
+    torch.multiprocessing.start_processes(share, (str(tmp_path), loss), nprocs=2, start_method="fork")
+    halves = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    a, b = (units(6, 8, seed=seed).requires_grad_() for seed in (0, 1))
+    value = both_losses(a, b)[loss]
+    value.backward()
+    torch.testing.assert_close(sum(half[0] for half in halves) / 2, value.detach())
+    torch.testing.assert_close(torch.cat([half[1] for half in halves]) / 2, a.grad)
+    torch.testing.assert_close(torch.cat([half[2] for half in halves]) / 2, b.grad)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,13 @@ from img2imu_training.pretrain.checkpoint import (
 from img2imu_training.pretrain.probe import Probe
 from img2imu_training.pretrain.recipe import PretrainRecipe
 from img2imu_training.pretrain.report import Reporter
-from img2imu_training.pretrain.steps import finite_mean, interruptible, make_optimiser, step_seed
+from img2imu_training.pretrain.steps import (
+    finite_mean,
+    interruptible,
+    make_optimiser,
+    share_of,
+    step_seed,
+)
 
 _PRESENTATION = {"name", "description", "license", "workers", "checkpoint_every", "log_every", "probe"}
 """What may change between the parts of an interrupted run."""
@@ -119,14 +125,10 @@ def pretrain(
         precision=recipe.precision,
     )
     fabric.launch()
-    if recipe.batch % fabric.world_size:
-        raise TrainingError(
-            f"a batch of {recipe.batch} cannot be shared by {fabric.world_size} processes; "
-            "make it a multiple of their number"
-        )
+    share = share_of(recipe.batch, fabric.world_size)
     first = fabric.is_global_zero
     with fabric.rank_zero_first(local=True):
-        pictures = source(fabric.global_rank, fabric.world_size, recipe.batch // fabric.world_size)
+        pictures = source(fabric.global_rank, fabric.world_size, share)
     run = _Run(recipe, fabric, output, probes() if first else (), pictures.provenance)
     start = run.prepare(resume)
     if fabric.broadcast(start) != start:

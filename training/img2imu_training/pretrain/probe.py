@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
+from img2imu_edge.errors import TrainingError
 from img2imu_edge.samples import ACCELEROMETER, GYROSCOPE
 from img2imu_edge.spec import SpectrogramSpec
 from img2imu_edge.spectrogram import SpectrogramPlan
@@ -91,18 +92,17 @@ def make_probe(corpus: Corpus, spec: SpectrogramSpec, layout: Layout) -> Probe:
     """A probe of a corpus, at most 1,500 windows half a window apart.
 
     Raises:
-        ValueError: If the pictures of this spectrogram are not those of the layout, or there are fewer than
-            two people.
+        TrainingError: If the pictures of this spectrogram do not fit the layout, or there is one person.
     """
     channels = ACCELEROMETER + GYROSCOPE if layout.sensors == 2 else ACCELEROMETER
     corpus = corpus.only(channels)
     plan = SpectrogramPlan(spec, corpus.rate, len(channels))
     if plan.rows * layout.sensors != layout.rows:
-        raise ValueError(
+        raise TrainingError(
             f"a probe needs pictures of {plan.rows} rows (two sensors: {2 * plan.rows}), not {layout.rows}"
         )
     if len(corpus.subjects) < 2:
-        raise ValueError(f"{corpus.name} has one subject; a probe needs two to keep people apart")
+        raise TrainingError(f"{corpus.name} has one subject; a probe needs two to keep people apart")
     length = window_samples(plan, layout.columns)
     windows = cut(corpus, length, length // 2)
     if len(windows) > _MOST:
@@ -119,7 +119,7 @@ def load_probes(
 
     Raises:
         RecordingError: If one cannot be read, or the data directory is needed and not given.
-        ValueError: See `make_probe`.
+        TrainingError: See `make_probe`.
     """
     return [make_probe(load_corpus(name, data), spec, layout) for name in names]
 

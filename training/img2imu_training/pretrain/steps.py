@@ -27,6 +27,19 @@ def make_optimiser(objective: nn.Module, options: OptimiserOptions) -> torch.opt
     return torch.optim.AdamW(groups, lr=options.rate)
 
 
+def share_of(batch: int, processes: int) -> int:
+    """Pictures of a batch that one of so many processes sees.
+
+    Raises:
+        TrainingError: If they cannot all see as many.
+    """
+    if batch % processes:
+        raise TrainingError(
+            f"a batch of {batch} cannot be shared by {processes} processes; make it a multiple of that"
+        )
+    return batch // processes
+
+
 def step_seed(seed: int, process: int, step: int) -> int:
     """Seed of all that is drawn at a step on a process."""
     return int(np.random.SeedSequence((seed, process, step)).generate_state(1, np.uint64)[0] >> 1)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.distributed
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather
 
 from img2imu_training.backbones import Backbone, row_features
 
@@ -76,5 +75,25 @@ def gather(features: Tensor) -> Tensor:
     """
     if processes()[1] == 1:
         return features
-    every: tuple[Tensor, ...] = all_gather(features.contiguous())  # type: ignore[no-untyped-call]
-    return torch.cat(every)
+    every: Tensor = _Gather.apply(features)  # type: ignore[no-untyped-call]
+    return every
+
+
+class _Gather(torch.autograd.Function):
+    """All-gather whose gradient is the sum over processes of what each sends back for this one's share.
+
+    PyTorch's own differentiable all-gather has changed its name and place between the releases we support.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        parts = [torch.empty_like(features) for _ in range(processes()[1])]
+        torch.distributed.all_gather(parts, features.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        rank, world = processes()
+        total = gradient.contiguous().clone()
+        torch.distributed.all_reduce(total)
+        return total.chunk(world)[rank]
