@@ -29,3 +29,7 @@ class MissingExtraError(Img2ImuError):
 
 class TrainingError(Img2ImuError):
     """A training run cannot start or go on: options that do not fit each other, a loss that is not finite."""
+
+
+class DownloadError(Img2ImuError):
+    """A file cannot be had from the network, or is not the one meant; the message says what to do."""

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from img2imu_training.corpora.formula_images import FormulaImages, ImageOptions
 from img2imu_training.corpora.mixture import Mixture
-from img2imu_training.corpora.packed import PackedImages, pack
+from img2imu_training.corpora.packed import PackedImages
+from img2imu_training.corpora.photographs import pack
 from PIL import Image
 
 from img2imu_edge.errors import RecordingError

@@ -13,9 +13,6 @@ from torch import Tensor
 
 from img2imu_edge.errors import RecordingError
 from img2imu_training.corpora import generator
-from img2imu_training.corpora.photographs import Progress, pack
-
-__all__ = ["PackedImages", "Progress", "pack"]
 
 
 class PackedImages:
