@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import doctest
 import itertools
 import math
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from img2imu_training.augment import rotate
+from img2imu_training.pretrain.objectives import moco, simclr, vicreg
 from img2imu_training.pretrain.views import (
     GRADED,
     WHOLE,
@@ -25,7 +28,13 @@ from img2imu_training.pretrain.views import (
     TranslateX,
     ViewOptions,
     Views,
+    axes,
+    frequency,
+    images,
+    level,
+    pipeline,
     resize,
+    time,
 )
 from img2imu_training.pretrain.views.axes import rotations
 from img2imu_training.windows import pictures
@@ -177,10 +186,10 @@ def test_decibels_are_amplitude() -> None:
 
 def test_a_warped_picture_is_that_of_a_quicker_movement() -> None:
     """One row of the picture is a factor of (15 / 0.3)^(1/27) on the tempo."""
-    time = np.arange(PLAN.frame + 31 * PLAN.hop) / 50
+    seconds = np.arange(PLAN.frame + 31 * PLAN.hop) / 50
     factor = (15 / 0.3) ** (1 / 27)
     slow, quick = (
-        seen(np.stack([np.sin(2 * np.pi * f * time)] * 3, axis=1)[None]) for f in (2.0, 2.0 * factor)
+        seen(np.stack([np.sin(2 * np.pi * f * seconds)] * 3, axis=1)[None]) for f in (2.0, 2.0 * factor)
     )
     moved = FrequencyWarp(0.1, LAYOUT).move(slow, torch.tensor([1.0]))
     # The frame's resolution is the same in Hz, not in rows, so that only the line itself agrees.
@@ -235,8 +244,23 @@ def test_probability_is_the_share_of_pictures() -> None:
     plain = batch[:, 0].float() / 255
     changed = [(view - plain).abs().amax(dim=(1, 2, 3)) > 1e-6 for view in (first, second)]
     for share in (c.float().mean() for c in changed):
-        assert share == pytest.approx(0.3, abs=0.05)
+        assert share == pytest.approx(0.3, abs=0.001)
     assert not torch.equal(*changed), "the two views draw apart"
+
+
+def test_a_rare_view_reaches_small_batches_too() -> None:
+    views = Views((ViewOptions("horizontal_flip", 0.1),), LAYOUT)
+    torch.manual_seed(0)
+    ramp = torch.linspace(0, 1, 32).expand(2, 3, 32, 32)
+    flipped = [(views.vary(ramp)[:, 0, 0, 0] == 1).sum().item() for _ in range(300)]
+    assert sum(flipped) / 600 == pytest.approx(0.1, abs=0.04)
+
+
+@pytest.mark.parametrize("module", [axes, frequency, images, level, pipeline, time, moco, simclr, vicreg])
+def test_the_examples_run(module: ModuleType) -> None:
+    found = doctest.testmod(module)
+    assert found.attempted > 0
+    assert found.failed == 0
 
 
 def test_a_pair_of_the_corpus_stays_a_pair() -> None:

@@ -50,9 +50,9 @@ def pretrain_command(
     nodes: Annotated[int, typer.Option(min=1, help="How many nodes.")] = 1,
     strategy: Annotated[str, typer.Option(help="auto, or ddp.")] = "auto",
 ) -> None:
-    """Pre-train a backbone on pictures without labels: photographs, or images and motion made by formula.
+    r"""Pre-train a backbone on pictures without labels: photographs, or images and motion made by formula.
 
-    Needs: pip install 'img2imu-edge[train]'
+    Needs: pip install 'img2imu-edge\[train]'
 
     Without any data:
 

@@ -13,7 +13,6 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -37,10 +36,9 @@ class Reporter:
             log.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=True),
             TextColumn(
                 "{task.fields[rate]:,.0f} pictures/s  loss {task.fields[loss]:.3f}  {task.fields[probe]}"
             ),

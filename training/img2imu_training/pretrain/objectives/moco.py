@@ -51,6 +51,7 @@ class Moco(nn.Module):
         options: Sizes and constants.
 
     Example:
+        >>> from img2imu_training.backbones import build_backbone
         >>> encoder = Encoder(build_backbone("tiny"), rows=32, pooling="rows")
         >>> moco = Moco(encoder, MocoOptions(queue=64))
         >>> moco(torch.rand(8, 3, 32, 32), torch.rand(8, 3, 32, 32)).shape

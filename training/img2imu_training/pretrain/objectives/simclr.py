@@ -38,6 +38,7 @@ class Simclr(nn.Module):
         options: Sizes and constants.
 
     Example:
+        >>> from img2imu_training.backbones import build_backbone
         >>> encoder = Encoder(build_backbone("tiny"), rows=32, pooling="rows")
         >>> simclr = Simclr(encoder, SimclrOptions())
         >>> simclr(torch.rand(8, 3, 32, 32), torch.rand(8, 3, 32, 32)).shape

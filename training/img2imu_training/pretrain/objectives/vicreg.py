@@ -42,6 +42,7 @@ class Vicreg(nn.Module):
         options: Sizes and weights.
 
     Example:
+        >>> from img2imu_training.backbones import build_backbone
         >>> encoder = Encoder(build_backbone("tiny"), rows=32, pooling="rows")
         >>> vicreg = Vicreg(encoder, VicregOptions(width=64))
         >>> vicreg(torch.rand(8, 3, 32, 32), torch.rand(8, 3, 32, 32)).shape

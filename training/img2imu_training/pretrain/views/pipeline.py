@@ -128,9 +128,22 @@ class Views(nn.Module):
     def vary(self, pictures: Tensor) -> Tensor:
         """Pictures (n, 3, rows, columns) in 0 … 1, each with variations of its own."""
         for step, probability in zip(self.steps, self.probabilities, strict=True):
-            varied = step(pictures)
-            if probability < 1:
-                chosen = torch.rand(len(pictures), 1, 1, 1, device=pictures.device) < probability
-                varied = torch.where(chosen, varied, resize(pictures, self.layout.rows, self.layout.columns))
-            pictures = varied
+            pictures = step(pictures) if probability == 1 else self._some(step, pictures, probability)
         return pictures
+
+    def _some(self, step: nn.Module, pictures: Tensor, probability: float) -> Tensor:
+        """Vary a share of the pictures, and spend time on these alone.
+
+        How many is n × probability, rounded up or down at random; it is drawn on the CPU, so that a GPU need
+        not be waited for.
+        """
+        n = len(pictures)
+        count = min(n, int(n * probability + torch.rand(()).item()))
+        chosen = torch.randperm(n, device=pictures.device)[:count]
+        whole = resize(pictures, self.layout.rows, self.layout.columns)
+        if count == 0:
+            return whole
+        if whole is pictures:
+            whole = pictures.clone()
+        whole[chosen] = step(pictures[chosen])
+        return whole
