@@ -21,8 +21,6 @@ def fetch_command(
 ) -> None:
     """Download a public set of recordings and convert it for training; without a name, list the sets.
 
-    Needs: pip install 'img2imu-edge[train]'
-
     Example: img2imu fetch motionsense --to data
     """
     from rich.console import Console
