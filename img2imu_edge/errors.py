@@ -33,3 +33,7 @@ class TrainingError(Img2ImuError):
 
 class DownloadError(Img2ImuError):
     """A file cannot be had from the network, or is not the one meant; the message says what to do."""
+
+
+class BenchmarkError(Img2ImuError):
+    """A benchmark cannot run or be told: no such task or method, no split, results that are not results."""

@@ -28,7 +28,11 @@ def make_app() -> typer.Typer:
     entries = {entry.name: entry for entry in entry_points(group="img2imu.commands")}
     rank = {name: i for i, name in enumerate(_ORDER)}
     for name in sorted(entries, key=lambda name: (rank.get(name, len(rank)), name)):
-        app.command(name)(entries[name].load())
+        command = entries[name].load()
+        if isinstance(command, typer.Typer):  # a group of sub-commands
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
     return app
 
 
