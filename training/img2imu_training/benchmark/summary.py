@@ -123,8 +123,13 @@ def summarise(results: Iterable[Result], axes: int = 3) -> list[Scores]:
     Args:
         results: What was measured.
         axes: Which results: 3, or 6 with the gyroscope.
+
+    Returns:
+        Scores of the same tasks, methods and seeds for each budget; empty without any score.
     """
     kept = [result for result in results if result.axes == axes and result.macro_f1 is not None]
+    if not kept:
+        return []
     tasks = tuple(dict.fromkeys(result.task for result in kept))
     families = {result.method: result.family for result in kept}
     seeds = tuple(sorted({result.seed for result in kept}))
