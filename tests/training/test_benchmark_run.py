@@ -114,9 +114,9 @@ def test_methods_by_name(tmp_path: Path) -> None:
     assert runs_on("cpc-har-tuned", "spar")
     with pytest.raises(BenchmarkError, match="no method is called 'magic'; there are: ours"):
         find_method("magic", around)
-    with pytest.raises(BenchmarkError, match="minirocket takes no weights"):
+    with pytest.raises(BenchmarkError, match="minirocket starts from no base"):
         find_method("minirocket=some.safetensors", around)
-    with pytest.raises(BenchmarkError, match="is not there; make them"):
+    with pytest.raises(BenchmarkError, match="is not there; make it"):
         find_method("ours=some.safetensors", around)
     with pytest.raises(BenchmarkError, match="say --data"):
         find_method("simclr-har", dataclasses.replace(around, data=None))

@@ -39,7 +39,7 @@ def few_label_command(
         str,
         typer.Option(
             "--methods",
-            help=f"Methods, {_LIST}; ours=WEIGHTS or ours=WEIGHTS:LABEL for a backbone; or classical.",
+            help=f"Methods, {_LIST}; ours=BASE or ours=BASE@LABEL for a backbone; or classical.",
         ),
     ] = "classical",
     budgets: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -23,14 +23,14 @@ class Surroundings:
         spec: The picture of the task.
         data: Folder of the `.npz` corpora.
         cache: Folder for what methods learn once.
-        weights: Pre-trained backbone, for the methods that take one.
-        label: What to call a method with these weights.
+        base: Backbone to start from, for the methods that take one: a file, or a name that the method knows.
+        label: What to call a method that starts from it.
     """
 
     spec: SpectrogramSpec
     data: Path | None
     cache: Path
-    weights: Path | None = None
+    base: str | None = None
     label: str = ""
 
     def sensor_corpus(self) -> Path:
@@ -53,12 +53,12 @@ class Entry:
     Attributes:
         build: Makes it.
         never_on: Corpora that it has seen before, on which it must not be measured.
-        takes_weights: It is written `NAME=WEIGHTS` or `NAME=WEIGHTS:LABEL`.
+        takes_base: It may be written `NAME=BASE` or `NAME=BASE@LABEL`.
     """
 
     build: Callable[[Surroundings], Method]
     never_on: frozenset[str] = frozenset()
-    takes_weights: bool = False
+    takes_base: bool = False
 
 
 def _plain(place: str) -> Callable[[Surroundings], Method]:
@@ -69,8 +69,8 @@ def _on_pictures(place: str, **options: object) -> Callable[[Surroundings], Meth
     return lambda around: _found(place)(around.spec, **options)
 
 
-def _with_weights(place: str) -> Callable[[Surroundings], Method]:
-    return lambda around: _found(place)(around.spec, around.weights, around.label)
+def _from_base(place: str) -> Entry:
+    return Entry(lambda around: _found(place)(around.spec, around.base, around.label), takes_base=True)
 
 
 def _from_sensors(place: str, **options: object) -> Entry:
@@ -88,8 +88,8 @@ def _found(place: str) -> Callable[..., Method]:
 
 
 METHODS = {
-    "ours": Entry(_with_weights("ours.Ours"), takes_weights=True),
-    "scratch": Entry(_with_weights("scratch.Scratch")),
+    "ours": _from_base("ours.Ours"),
+    "scratch": _from_base("scratch.Scratch"),
     "hand-crafted-forest": Entry(_plain("hand_crafted.HandCraftedForest")),
     "hand-crafted-linear": Entry(_plain("hand_crafted.HandCraftedLinear")),
     "minirocket": Entry(_plain("minirocket.MiniRocket")),
@@ -112,26 +112,26 @@ def find_method(text: str, around: Surroundings) -> Method:
     """Build a method.
 
     Args:
-        text: A key of `METHODS`; with `=WEIGHTS` or `=WEIGHTS:LABEL` behind it where weights are taken. The
-            label is the file's name without suffix when none is given.
+        text: A key of `METHODS`; with `=BASE` or `=BASE@LABEL` behind it where a base is taken. Without a
+            label it is the base's name: of a file, without folder and suffix.
         around: What it is built from.
 
     Raises:
-        BenchmarkError: If no method has that name, it takes no weights, or the weights are not there.
+        BenchmarkError: If no method has that name, it takes no base, or the base's file is not there.
     """
     name, _, rest = text.partition("=")
     entry = _entry(name)
     if not rest:
         return entry.build(around)
-    if not entry.takes_weights:
-        raise BenchmarkError(f"{name} takes no weights; write {name!r} alone")
-    file, _, label = rest.partition(":")
-    path = Path(file).expanduser()
-    if not path.is_file():
-        raise BenchmarkError(f"{path}, the weights of {name}, is not there; make them with: img2imu pretrain")
-    return entry.build(
-        Surroundings(around.spec, around.data, around.cache, weights=path, label=label or path.stem)
-    )
+    if not entry.takes_base:
+        raise BenchmarkError(f"{name} starts from no base; write {name!r} alone")
+    base, _, label = rest.partition("@")
+    path = Path(base).expanduser()
+    if path.suffix == ".safetensors":
+        if not path.is_file():
+            raise BenchmarkError(f"{path}, the base of {name}, is not there; make it with: img2imu pretrain")
+        base, label = str(path), label or path.stem
+    return entry.build(replace(around, base=base, label=label or base))
 
 
 def runs_on(text: str, corpus: str) -> bool:
