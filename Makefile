@@ -36,6 +36,6 @@ $(VENV)/runtime: $(BIN)/python pyproject.toml
 # The C tests need a compiler: where there is none, one comes as a Python package.
 $(VENV)/development: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet 'torch==2.13.0'
-	$(BIN)/python -m pip install --quiet --editable '.[bench,export]' --group test
+	$(BIN)/python -m pip install --quiet --editable '.[bench,benchmark,export]' --group test
 	command -v cc >/dev/null || $(BIN)/python -m pip install --quiet ziglang
 	touch $@ $(VENV)/runtime

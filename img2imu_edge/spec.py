@@ -5,7 +5,7 @@ Training, export and runtime all read this one definition; it travels inside the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 
@@ -38,11 +38,17 @@ class SpectrogramSpec:
         bins: Number of frequencies, for `log`.
         f_min: Lowest frequency in Hz, for `log`.
         f_max: Highest frequency in Hz, for `log`.
+        cycles: A frequency looks at so many of its own cycles around the frame's middle and no more, so that
+            fast events stay sharp in time where slow ones cannot (a constant-Q transform; Brown, "Calculation
+            of a constant Q spectral transform", J. Acoust. Soc. Am. 89, 1991). 0: at the whole frame.
         detrend: Take the Hann-weighted mean off each frame first, so that gravity does not leak into the
             lowest rows.
         level_rows: Rows below the lowest frequency that show the sign which a power spectrum loses: the
-            frame's Hann-weighted mean, which is gravity's direction for an accelerometer and the net turn for
-            a gyroscope. One value, repeated, so that a convolution can see it.
+            Hann-weighted mean, which is gravity's direction for an accelerometer and the net turn for a
+            gyroscope. Each value is repeated in neighbouring rows, so that a convolution can see it.
+        levels_s: Durations around the frame's middle that the level rows average over, lowest rows first: a
+            long one shows posture, a short one the course of slow motion itself, with the phase between axes
+            that powers lose. They share the level rows evenly; empty: the whole frame.
         contrast: `window` stretches each axis of each window to 0 … 1 (the reference's way: a still wrist
             becomes full-contrast noise); `fixed` maps `ranges`, so that a column never changes once made.
         ranges: Range of each sensor (`acc`, `gyr`), for `fixed` contrast.
@@ -56,7 +62,9 @@ class SpectrogramSpec:
     f_min: float = 0.0
     f_max: float = 0.0
     detrend: bool = False
+    cycles: float = 0.0
     level_rows: int = 0
+    levels_s: tuple[float, ...] = ()
     contrast: Literal["window", "fixed"] = "window"
     ranges: dict[str, SensorRange] = field(default_factory=dict)
     floor: float = 1e-12
@@ -68,8 +76,21 @@ class SpectrogramSpec:
             raise ValueError("log frequencies need bins >= 2 and 0 < f_min < f_max")
         if self.contrast == "fixed" and not self.ranges:
             raise ValueError("fixed contrast needs the ranges of its sensors")
+        if self.cycles and not (self.frequencies == "log" and self.cycles >= 1):
+            raise ValueError("cycles must be at least 1, and need log frequencies")
+        if self.levels_s and (min(self.levels_s) <= 0 or self.level_rows % len(self.levels_s)):
+            raise ValueError("levels_s must be positive and share level_rows evenly")
         if self.level_rows and self.contrast == "window":
             raise ValueError("level rows need fixed contrast: stretched per window they would lose the sign")
+
+    def scaled(self, factor: float) -> SpectrogramSpec:
+        """The same picture of a window so many times as long; frequencies stay."""
+        return replace(
+            self,
+            frame_s=self.frame_s * factor,
+            hop_s=self.hop_s * factor,
+            levels_s=tuple(seconds * factor for seconds in self.levels_s),
+        )
 
     @classmethod
     def preset(cls, name: str) -> SpectrogramSpec:
@@ -78,8 +99,9 @@ class SpectrogramSpec:
         * `paper`: the reference front-end of IMG2IMU (arXiv 2209.00945, the authors' Android demo): Hann
           frames of 128 samples every 12 at 64 Hz, log10 power density, each axis stretched to 0 … 1 per
           window. The demo's drawing loop loses the lowest frequency; this follows the formula, not the slip.
-        * `motion`: log-spaced frequencies where wrists move, fixed contrast, and level rows for gravity's
-          direction.
+        * `motion`: log-spaced frequencies where wrists move, each over four of its cycles, fixed contrast, and
+          level rows from posture to the course of slow motion. The winner of the project's few-label
+          benchmark.
 
         Both take three axes (accelerometer) or six (accelerometer, then gyroscope).
 
@@ -94,18 +116,20 @@ class SpectrogramSpec:
 _PRESETS = {
     "paper": SpectrogramSpec(frame_s=2.0, hop_s=0.1875),
     "motion": SpectrogramSpec(
-        frame_s=2.56,
-        hop_s=0.08,
+        frame_s=1.6,
+        hop_s=0.1,
         frequencies="log",
-        bins=28,
+        bins=24,
         f_min=0.3,
         f_max=15.0,
         detrend=True,
-        level_rows=4,
+        cycles=4.0,
+        level_rows=8,
+        levels_s=(1.6, 0.8, 0.4, 0.2),
         contrast="fixed",
         ranges={
-            "acc": SensorRange(low_db=-35.0, high_db=25.0, level=12.0),
-            "gyr": SensorRange(low_db=-45.0, high_db=15.0, level=3.0),
+            "acc": SensorRange(low_db=-25.0, high_db=25.0, level=12.0),
+            "gyr": SensorRange(low_db=-35.0, high_db=15.0, level=3.0),
         },
     ),
 }

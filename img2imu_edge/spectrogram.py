@@ -35,7 +35,8 @@ class SpectrogramPlan:
         hop: Samples from one column to the next.
         rows: Rows of one axis' picture: the level rows, then one per frequency.
         frequencies: (frequencies,) Hz, ascending.
-        basis: (frame, levels + 2 × frequencies) float32: [level] cosines, sines.
+        levels: Level values of a frame; each is shown in `level_rows / levels` rows.
+        basis: (frame, levels + 2 × frequencies) float32: levels, cosines, sines.
 
     Raises:
         ValueError: If the spec cannot be had at this rate or with these axes.
@@ -54,24 +55,35 @@ class SpectrogramPlan:
             if spec.f_max > rate / 2:
                 raise ValueError(f"{rate} Hz sampling cannot show {spec.f_max} Hz: it ends at {rate / 2} Hz")
         self.rows = spec.level_rows + len(self.frequencies)
+        self.levels = max(len(spec.levels_s), 1) if spec.level_rows else 0
         self.basis = self._make_basis()
         self._gain, self._offset, self._level_gain = self._make_contrast()
         self._floor = np.float32(spec.floor)
 
     def _make_basis(self) -> Array:
         """Columns of the product; power is cosine² + sine², in unit²/Hz (the one-sided periodogram)."""
-        n = np.arange(self.frame)
-        hann = 0.5 - 0.5 * np.cos(2 * np.pi * n / self.frame)
+        spec, n = self.spec, np.arange(self.frame)
+        longest = self.frame / self.rate
+        periods = spec.cycles / self.frequencies if spec.cycles else np.full(len(self.frequencies), longest)
+        windows = np.stack([self._hann(float(seconds)) for seconds in periods], axis=1)
         phase = 2 * np.pi * np.outer(n, self.frequencies) / self.rate
         one_sided = np.where((self.frequencies == 0) | (self.frequencies == self.rate / 2), 1.0, 2.0)
-        scale = np.sqrt(one_sided / (self.rate * np.sum(hann**2)))
-        waves = hann[:, None] * np.concatenate([np.cos(phase), np.sin(phase)], axis=1) * np.tile(scale, 2)
-        mean = hann / hann.sum()
-        if self.spec.detrend:
-            waves -= mean[:, None] * waves.sum(axis=0)
-        columns = [mean[:, None], waves] if self.spec.level_rows else [waves]
-        basis: Array = np.concatenate(columns, axis=1).astype(np.float32)
+        windows_twice = np.tile(windows * np.sqrt(one_sided / (self.rate * np.sum(windows**2, axis=0))), 2)
+        waves = windows_twice * np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
+        if spec.detrend:
+            waves -= windows_twice * (waves.sum(axis=0) / windows_twice.sum(axis=0))
+        levels = [self._hann(seconds) for seconds in (spec.levels_s or (longest,))[: self.levels]]
+        means = [(window / window.sum())[:, None] for window in levels]
+        basis: Array = np.concatenate([*means, waves], axis=1).astype(np.float32)
         return basis
+
+    def _hann(self, seconds: float) -> NDArray[np.float64]:
+        """A Hann window around the frame's middle, 0 outside; of four samples at least, a frame at most."""
+        length = min(self.frame, max(4, round(seconds * self.rate)))
+        window = np.zeros(self.frame)
+        first = (self.frame - length) // 2
+        window[first : first + length] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+        return window
 
     def _make_contrast(self) -> tuple[Array, Array, Array]:
         """Per axis, shaped to broadcast: cell = ln(power) × gain + offset; level cell = level × gain + ½."""
@@ -111,8 +123,8 @@ class SpectrogramPlan:
         shape, strides = (count, self.axes, self.frame), (self.hop * step, item, step)
         frames: Array = np.ndarray(shape, np.float32, samples, strides=strides)
         product = np.matmul(frames, self.basis)
-        levels, bins = self.spec.level_rows, len(self.frequencies)
-        waves = product[..., min(levels, 1) :]
+        rows, bins = self.spec.level_rows, len(self.frequencies)
+        waves = product[..., self.levels :]
         np.square(waves, out=waves)
         power = waves[..., :bins] + waves[..., bins:]
         power += self._floor
@@ -120,10 +132,11 @@ class SpectrogramPlan:
         power *= self._gain
         power += self._offset
         cells: Array = power
-        if levels:
+        if rows:
             cells = np.empty((count, self.axes, self.rows), np.float32)
-            cells[..., levels:] = power
-            cells[..., :levels] = product[..., :1] * self._level_gain + _HALF
+            cells[..., rows:] = power
+            level = product[..., : self.levels] * self._level_gain + _HALF
+            cells[..., :rows] = np.repeat(level, rows // self.levels, axis=-1)
         if self.spec.contrast == "fixed":
             np.maximum(cells, _ZERO, out=cells)
             np.minimum(cells, _ONE, out=cells)

@@ -1,9 +1,9 @@
 """Backbones: convolutional networks that turn a picture into a map of features, rows kept.
 
 Three sizes in plain torch, made of what quantises and exports without a rewrite: convolution, batch
-normalisation, ReLU and addition. Time is halved at once, since neighbouring columns tell much the same and the
-size of the first map decides how much memory a microcontroller needs; rows are halved later and less often,
-since which row it is, is what the picture says.
+normalisation, ReLU and addition. Time is halved at once, since neighbouring columns tell much the same and
+the size of the first map decides how much memory a microcontroller needs; rows are halved later and less
+often, since which row it is, is what the picture says.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 BackboneName = Literal["tiny", "small", "resnet18"]
-"""`tiny`: microcontrollers and watches; `small`: the default; `resnet18`: the size of the paper (arXiv 2209.00945)."""
+"""`tiny`: microcontrollers and watches; `small`: the default; `resnet18`: the paper's size."""
 
 
 class Residual(nn.Module):
@@ -55,19 +55,21 @@ class Backbone(nn.Module):
     """Stages one after the other.
 
     Args:
+        name: What it is called.
         stages: Each maps features to features; the first takes pictures from −1 to 1.
         channels: Channels of the last map.
         row_stride: How many rows of the picture are one row of the last map.
 
     Attributes:
-        channels: Channels of the last map.
+        name: As above.
+        channels: As above.
         row_stride: As above.
     """
 
-    def __init__(self, stages: list[nn.Module], channels: int, row_stride: int) -> None:
+    def __init__(self, name: BackboneName, stages: list[nn.Module], channels: int, row_stride: int) -> None:
         super().__init__()
         self.stages = nn.Sequential(*stages)
-        self.channels, self.row_stride = channels, row_stride
+        self.name, self.channels, self.row_stride = name, channels, row_stride
 
     def rows(self, rows: int) -> int:
         """Rows of the last map for a picture of so many rows."""
@@ -87,6 +89,7 @@ def build_backbone(name: BackboneName) -> Backbone:
     """
     if name == "tiny":
         return Backbone(
+            name,
             [
                 convolution(3, 24, 3, (1, 2)),
                 convolution(24, 32, 3, (2, 2)),
@@ -98,6 +101,7 @@ def build_backbone(name: BackboneName) -> Backbone:
         )
     if name == "small":
         return Backbone(
+            name,
             [
                 convolution(3, 32, 3, (1, 2)),
                 Residual(32, 64, (2, 2)),
@@ -112,7 +116,7 @@ def build_backbone(name: BackboneName) -> Backbone:
         widths, strides = (64, 64, 128, 256, 512), ((1, 1), (2, 2), (2, 2), (1, 1))
         for inputs, outputs, stride in zip(widths, widths[1:], strides, strict=False):
             stages += [Residual(inputs, outputs, stride), Residual(outputs, outputs, (1, 1))]
-        return Backbone(stages, channels=512, row_stride=4)
+        return Backbone(name, stages, channels=512, row_stride=4)
     raise ValueError(f"no backbone is called {name!r}; there are: {', '.join(get_args(BackboneName))}")
 
 

@@ -16,13 +16,13 @@ from safetensors.torch import save as serialise
 from img2imu_edge.card import CARD_KEY, ModelCard
 from img2imu_edge.errors import ModelError
 from img2imu_edge.strict import StrictError, from_json
-from img2imu_training.network import Architecture, RowNet
+from img2imu_training.network import Architecture, Network
 
 ARCHITECTURE_KEY = "img2imu.architecture"
 """Where the architecture lies in the header; the card is at `CARD_KEY`."""
 
 
-def save(path: str | Path, net: RowNet, card: ModelCard) -> None:
+def save(path: str | Path, net: Network, card: ModelCard) -> None:
     """Write a network and its card."""
     header = {CARD_KEY: card.to_json(), ARCHITECTURE_KEY: json.dumps(asdict(net.architecture))}
     weights = {name: value.detach().contiguous() for name, value in net.state_dict().items()}
@@ -30,7 +30,7 @@ def save(path: str | Path, net: RowNet, card: ModelCard) -> None:
     Path(path).write_bytes(serialise(weights, metadata=header))
 
 
-def load(path: str | Path) -> tuple[RowNet, ModelCard]:
+def load(path: str | Path) -> tuple[Network, ModelCard]:
     """Read a network, ready for inference, and its card.
 
     Raises:
@@ -48,7 +48,7 @@ def load(path: str | Path) -> tuple[RowNet, ModelCard]:
     card = ModelCard.from_json(header[CARD_KEY])
     try:
         architecture = from_json(Architecture, json.loads(header[ARCHITECTURE_KEY]))
-        net = RowNet(architecture)
+        net = Network(architecture)
         net.load_state_dict(weights)
     except (StrictError, ValueError, RuntimeError, TypeError) as error:
         raise ModelError(f"{path}: weights and architecture do not fit: {error}") from error

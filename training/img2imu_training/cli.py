@@ -39,7 +39,7 @@ def train_command(
     plan = read_recipe(recipe)
     torch.set_num_threads(1)  # sums in one order, so that the same seed gives the same bits
     with _bar(training_steps(plan)) as step:
-        trained = train(plan, data, step)
+        trained = train(plan, plan.corpus(data), step)
     save(output, trained.net, trained.card)
     score = trained.card.metrics["leave_subjects_out"]
     Console().print(
@@ -66,7 +66,7 @@ def evaluate_command(recipe: RecipePath, data: DataPath = None) -> None:
     corpus = plan.corpus(data)
     table = Table("seed", "held out", "macro-F1", title=f"{plan.name}: leave-subjects-out")
     scores = []
-    with _bar(plan.fit.steps * plan.evaluation.folds * plan.evaluation.seeds) as step:
+    with _bar(plan.fit.tune.steps * plan.evaluation.folds * plan.evaluation.seeds) as step:
         for seed in range(plan.seed, plan.seed + plan.evaluation.seeds):
             for fold in held_out(plan, corpus, seed, step):
                 scores.append(fold.macro_f1)

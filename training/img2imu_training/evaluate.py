@@ -6,19 +6,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
+from img2imu_edge.errors import RecordingError
 from img2imu_training.calibrate import distances, fit_classes
-from img2imu_training.fit import fit, predict
-from img2imu_training.network import RowNet
+from img2imu_training.fit import Learner, predict
+from img2imu_training.network import Network
 from img2imu_training.recipe import Recipe
 from img2imu_training.recordings import Corpus
+from img2imu_training.tune import Tuning
 from img2imu_training.whiten import whiten
 from img2imu_training.windows import Windows, cut, pictures, window_samples
 
 Progress = Callable[[int, float], None]
+
+MIN_PEOPLE = 3
+"""With fewer, nobody is set aside to say when to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +36,16 @@ class Fold:
         windows: The held-out people's windows.
         logits: (windows, classes).
         distances: (windows,) from the training people's classes, in the embedding.
+        tuning: The course of the gradient descent.
     """
 
-    net: RowNet
+    net: Network
     train: tuple[str, ...]
     test: tuple[str, ...]
     windows: Windows
     logits: NDArray[np.float32]
     distances: NDArray[np.float64]
+    tuning: Tuning
 
     @property
     def macro_f1(self) -> float:
@@ -71,16 +77,30 @@ def evaluation_windows(recipe: Recipe, corpus: Corpus) -> Windows:
     return cut(corpus, window_samples(plan, recipe.picture.columns), hop)
 
 
-def train_one(recipe: Recipe, corpus: Corpus, seed: int, progress: Progress) -> RowNet:
-    """A network trained on everything in a corpus, from fresh weights of this seed."""
-    plan = recipe.plan(corpus.rate)
-    torch.manual_seed(seed)
-    net = recipe.build(len(corpus.classes), plan)
-    fit(net, corpus, plan, recipe.fit, seed, progress)
-    windows = evaluation_windows(recipe, corpus)
-    _, embeddings = predict(net, pictures(windows.samples, plan))
+def train_one(
+    learner: Learner, windows: Windows, classes: int, seed: int, progress: Progress
+) -> tuple[Network, Tuning]:
+    """A network trained on windows, its embedding whitened.
+
+    Args:
+        learner: What learns.
+        windows: Of the training people. Where there is gradient descent and there are enough people, one in
+            four of them says when to stop.
+        classes: How many there are.
+        seed: Of all randomness.
+        progress: Called after each step of the gradient descent.
+    """
+    people = tuple(map(str, np.unique(windows.subjects)))
+    seen, validation = windows, None
+    if learner.options.tune.steps and len(people) > MIN_PEOPLE:
+        aside = part(people, min(4, len(people)), seed)[0]
+        rest = windows.of(tuple(p for p in people if p not in aside))
+        if len(np.unique(rest.labels)) == classes:
+            seen, validation = rest, windows.of(aside)
+    net, tuning = learner.fit(seen, classes, seed, progress, validation)
+    _, embeddings = predict(net, pictures(windows.samples, learner.plan))
     whiten(net, embeddings, windows.labels)
-    return net
+    return net, tuning
 
 
 def held_out(
@@ -92,17 +112,32 @@ def held_out(
         recipe: What to train.
         corpus: Everyone who may be used.
         seed: Of the groups and the networks.
-        progress: Called after each training step.
+        progress: Called after each step of a gradient descent.
+
+    Raises:
+        RecordingError: If a class is of one person alone, so that the others have none to learn from.
     """
-    plan = recipe.plan(corpus.rate)
-    windows = evaluation_windows(recipe, corpus)
-    shown = pictures(windows.samples, plan)
-    for test in part(corpus.subjects, recipe.evaluation.folds, seed):
+    learner = recipe.learner(corpus.rate)
+    windows, classes = evaluation_windows(recipe, corpus), len(corpus.classes)
+    shown = pictures(windows.samples, learner.plan)
+    for test in part(corpus.subjects, min(recipe.evaluation.folds, len(corpus.subjects)), seed):
         train = tuple(s for s in corpus.subjects if s not in test)
-        net = train_one(recipe, corpus.of(train), seed, progress)
-        logits, embeddings = predict(net, shown)
         mine, theirs = np.isin(windows.subjects, train), np.isin(windows.subjects, test)
-        classes = fit_classes(embeddings[mine], windows.labels[mine], len(corpus.classes))
+        lacking = set(range(classes)) - set(windows.labels[mine].tolist())
+        if lacking:
+            raise RecordingError(
+                f"only {', '.join(test)} did {corpus.classes[min(lacking)]!r}, so that it cannot be learned "
+                "from the others; record it with one more person, or leave it out"
+            )
+        net, tuning = train_one(learner, windows.take(mine), classes, seed, progress)
+        logits, embeddings = predict(net, shown)
+        known = fit_classes(embeddings[mine], windows.labels[mine], classes)
         yield Fold(
-            net, train, test, windows.take(theirs), logits[theirs], distances(embeddings[theirs], classes)
+            net,
+            train,
+            test,
+            windows.take(theirs),
+            logits[theirs],
+            distances(embeddings[theirs], known),
+            tuning,
         )

@@ -1,22 +1,22 @@
-"""Training of a network on labelled windows."""
+"""Training of a network on labelled windows: its head in closed form, then, with enough labels, all of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from img2imu_edge.spectrogram import SpectrogramPlan
-from img2imu_training.augment import Augmentation, mask, vary
-from img2imu_training.network import RowNet
-from img2imu_training.recordings import Corpus
-from img2imu_training.windows import Pictures, cut, pictures, window_samples
+from img2imu_training.augment import Augmentation, vary
+from img2imu_training.backbones import Backbone
+from img2imu_training.head import HeadOptions, features, fit_head
+from img2imu_training.metric import Metric, fit_metric, formula_pairs
+from img2imu_training.network import Architecture, Network
+from img2imu_training.tune import Progress, TuneOptions, Tuning, tune
+from img2imu_training.windows import Pictures, Windows, pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,83 +24,103 @@ class FitOptions:
     """How to train.
 
     Attributes:
-        steps: Batches in all.
-        batch: Windows in one.
-        rate: Highest learning rate (one cycle: up for a tenth of the steps, then down along a cosine).
-        decay: Weight decay of AdamW.
-        smoothing: Label smoothing.
-        average: Decay of the running mean of the weights that is kept in the end.
-        augmentation: How windows are varied.
+        head: The closed form.
+        tune: Gradient descent on the whole network afterwards; with 0 steps the backbone stays frozen.
+        augmentation: How windows are varied, in both.
     """
 
-    steps: int = 600
-    batch: int = 64
-    rate: float = 3e-3
-    decay: float = 0.05
-    smoothing: float = 0.05
-    average: float = 0.99
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    head: HeadOptions = field(default_factory=HeadOptions)
+    tune: TuneOptions = field(default_factory=TuneOptions)
+    augmentation: Augmentation = field(
+        default_factory=lambda: Augmentation(rotate_deg=15.0, scale=0.2, stretch=0.15, noise=0.1)
+    )
 
 
-def fit(
-    net: RowNet,
-    corpus: Corpus,
-    plan: SpectrogramPlan,
-    options: FitOptions,
-    seed: int,
-    progress: Callable[[int, float], None] = lambda step, loss: None,
-) -> RowNet:
-    """Train a network on everything in a corpus.
-
-    Every batch draws classes evenly, then windows of that class evenly; with `shift`, windows start at any
-    column of their session.
+class Learner:
+    """Learns tasks from a pre-trained backbone; the metric is fitted once and serves them all.
 
     Args:
-        net: Where to start; it is changed.
-        corpus: The training people only.
+        base: Where the backbone starts; it is left as it is.
         plan: Turns samples to pictures.
+        columns: Columns of a picture.
+        embedding: Length of the embedding; less where the windows do not span as much.
         options: How to train.
-        seed: Of all randomness but the network's initial weights.
-        progress: Called after each step with its number, from 1, and the loss.
-
-    Returns:
-        The running mean of the network over the last steps, ready for inference.
     """
-    rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
-    length = window_samples(plan, net.architecture.columns)
-    windows = cut(corpus, length, plan.hop if options.augmentation.shift else length // 10)
-    by_class = [np.flatnonzero(windows.labels == label) for label in range(net.architecture.classes)]
-    optimiser = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=options.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, options.steps, pct_start=0.1)
-    mean = get_ema_multi_avg_fn(options.average)  # type: ignore[no-untyped-call]
-    average = AveragedModel(net, multi_avg_fn=mean, use_buffers=True)
-    net.train()
-    for step in range(1, options.steps + 1):
-        labels = rng.integers(0, len(by_class), options.batch)
-        chosen = np.array([rng.choice(by_class[label]) for label in labels])
-        samples = vary(windows.samples[chosen], options.augmentation, rng)
-        shown = pictures(samples, plan)
-        if options.augmentation.mask:
-            shown = mask(shown, options.augmentation.mask, rng)
-        logits, _ = net(torch.from_numpy(shown))
-        loss = functional.cross_entropy(logits, torch.from_numpy(labels), label_smoothing=options.smoothing)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-        average.update_parameters(net)
-        progress(step, loss.item())
-    net.load_state_dict(average.module.state_dict())
-    return net.eval()
+
+    def __init__(
+        self, base: Backbone, plan: SpectrogramPlan, columns: int, embedding: int, options: FitOptions
+    ) -> None:
+        self.base, self.plan, self.columns = base.eval(), plan, columns
+        self.embedding, self.options = embedding, options
+
+    @cached_property
+    def metric(self) -> Metric:
+        """The metric of the frozen backbone's features."""
+        net, head = self._network(classes=2, embedding=1), self.options.head
+        first, second = formula_pairs(self.plan, self.columns, head.pairs, seed=0)
+        return fit_metric(features(net, first), features(net, second), head.shrinkage)
+
+    def fit(
+        self,
+        windows: Windows,
+        classes: int,
+        seed: int,
+        progress: Progress = lambda step, loss: None,
+        validation: Windows | None = None,
+    ) -> tuple[Network, Tuning]:
+        """Train a network.
+
+        Args:
+            windows: Labelled windows of the training people.
+            classes: Number of classes.
+            seed: Of all randomness.
+            progress: Called after each step of the gradient descent with its number, from 1, and the loss.
+            validation: Windows of people held out, which say when to stop the gradient descent.
+
+        Returns:
+            The network, ready for inference, and the course of the gradient descent.
+
+        Raises:
+            ValueError: If a class has no window.
+        """
+        lacking = set(range(classes)) - set(windows.labels.tolist())
+        if lacking:
+            raise ValueError(f"class {min(lacking)} has no window to learn from")
+        rng = np.random.default_rng(seed)
+        torch.manual_seed(seed)
+        head, how = self.options.head, self.options.augmentation
+        some = windows
+        if len(windows) > head.most // 2:
+            some = windows.take(np.sort(rng.permutation(len(windows))[: head.most // 2]))
+        copies = min(head.copies, head.most // len(some) - 1)
+        net = self._network(classes, min(self.embedding, len(some) * (1 + copies) - 1))
+        varied = vary(np.repeat(some.samples, copies, axis=0), how, rng)
+        shown = np.concatenate([pictures(some.samples, self.plan), pictures(varied, self.plan)])
+        labels = np.concatenate([some.labels, np.repeat(some.labels, copies)])
+        fit_head(net, self.metric, features(net, shown), labels, head.inverse_penalty)
+        course = tune(net, windows, self.plan, self.options.tune, how, rng, progress, validation)
+        return net.eval(), course
+
+    def _network(self, classes: int, embedding: int) -> Network:
+        plan = self.plan
+        architecture = Architecture(
+            backbone=self.base.name,
+            classes=classes,
+            sensors=plan.axes // 3,
+            rows=plan.rows,
+            levels=plan.spec.level_rows,
+            columns=self.columns,
+            embedding=embedding,
+        )
+        net = Network(architecture)
+        net.backbone.load_state_dict(self.base.state_dict())
+        return net
 
 
 @torch.inference_mode()
-def predict(net: RowNet, shown: Pictures) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def predict(net: Network, shown: Pictures) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Logits (n, classes) and embeddings (n, embedding) of pictures (n, 3, rows, columns)."""
     net.eval()
-    outputs: list[tuple[Tensor, Tensor]] = [
-        net(torch.from_numpy(shown[start : start + 256])) for start in range(0, len(shown), 256)
-    ]
+    outputs = [net(torch.from_numpy(shown[at : at + 256])) for at in range(0, len(shown), 256)]
     logits, embeddings = zip(*outputs, strict=True)
     return torch.cat(logits).numpy(), torch.cat(embeddings).numpy()

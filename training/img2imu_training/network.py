@@ -1,8 +1,8 @@
-"""RowNet: a small convolutional network that pools over time only, and so still knows which row is which.
+"""The network: a backbone and the picture's own statistics, an embedding, class scores.
 
-Global average pooling cannot tell 2 Hz from 3 Hz: moving a picture up leaves its mean as it was. Here the
-head averages over columns and sees every row of every channel. Convolution, batch normalisation, ReLU, mean
-and matrix product only, so that it quantises to int8 and exports to ONNX and LiteRT without a rewrite.
+The head pools over time and keeps the rows: global average pooling cannot tell 2 Hz from 3 Hz, for moving a
+picture up leaves its mean as it was. Beside the backbone's features it sees what the picture itself says: a
+linear model on simple statistics of the rows is hard to beat with few labels, and the network starts there.
 """
 
 from __future__ import annotations
@@ -12,40 +12,66 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from img2imu_training.backbones import BackboneName, build_backbone
+
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """What it takes to build the network again.
 
     Attributes:
+        backbone: Name of the backbone.
         classes: Number of classes.
-        rows: Rows of a picture (sensors × rows of one spectrogram).
+        sensors: Spectrograms that stand on top of each other in a picture: accelerometer, gyroscope.
+        rows: Rows of one spectrogram.
+        levels: Of these, level rows, the lowest ones.
         columns: Columns of a picture.
-        widths: Channels of each stage. The first halves the columns, the others rows and columns.
-        squeeze: Channels left of the last stage for the head.
         embedding: Length of the embedding.
-        dropout: Share of the head's inputs hidden in training.
     """
 
+    backbone: BackboneName
     classes: int
+    sensors: int
     rows: int
+    levels: int
     columns: int
-    widths: tuple[int, ...] = (24, 32, 48)
-    squeeze: int = 16
-    embedding: int = 48
-    dropout: float = 0.2
+    embedding: int = 96
 
 
-def block(inputs: int, outputs: int, kernel: int, stride: tuple[int, int]) -> nn.Sequential:
-    """Convolution, batch normalisation, ReLU: three that quantisation folds into one."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(),
-    )
+class Statistics(nn.Module):
+    """What the rows of a picture say without a network.
+
+    Mean, mean absolute deviation, maximum and minimum over time of every row; of level rows, which keep their
+    sign, also the slope: sitting down and standing up have the same powers, and only the order of what
+    happens tells them apart.
+
+    Args:
+        sensors: Spectrograms in a picture.
+        rows: Rows of one.
+        levels: Of these, level rows.
+        columns: Columns of a picture.
+    """
+
+    ramp: Tensor
+
+    def __init__(self, sensors: int, rows: int, levels: int, columns: int) -> None:
+        super().__init__()
+        self.sensors, self.rows, self.levels = sensors, rows, levels
+        self.width = 3 * sensors * (4 * rows + levels)
+        ramp = torch.linspace(-1.0, 1.0, columns) if columns > 1 else torch.zeros(1)
+        self.register_buffer("ramp", ramp / max(columns, 1), persistent=False)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures (n, 3, sensors × rows, columns) in 0 … 1 to statistics (n, width)."""
+        mean = pictures.mean(dim=3)
+        centred = pictures - mean.unsqueeze(3)
+        parts = [mean, centred.abs().mean(dim=3), pictures.amax(dim=3), pictures.amin(dim=3)]
+        for first in range(0, self.sensors * self.rows, self.rows):
+            parts.append((centred[:, :, first : first + self.levels] * self.ramp).sum(dim=3))
+        return torch.cat([torch.flatten(part, 1) for part in parts], dim=1)
 
 
-class RowNet(nn.Module):
+class Network(nn.Module):
     """Pictures to class scores and an embedding.
 
     Args:
@@ -55,25 +81,19 @@ class RowNet(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = a = architecture
-        stages: list[nn.Module] = [block(3, a.widths[0], 3, (1, 2))]
-        rows = a.rows
-        for inputs, outputs in zip(a.widths, a.widths[1:], strict=False):
-            stages.append(block(inputs, outputs, 3, (2, 2)))
-            rows = (rows + 1) // 2
-        stages.append(block(a.widths[-1], a.squeeze, 1, (1, 1)))
-        self.features = nn.Sequential(*stages)
-        self.dropout = nn.Dropout(a.dropout)
-        self.project = nn.Linear(a.squeeze * rows + 3 * a.rows, a.embedding)
+        self.backbone = build_backbone(a.backbone)
+        self.statistics = Statistics(a.sensors, a.rows, a.levels, a.columns)
+        width = 2 * self.backbone.channels * self.backbone.rows(a.sensors * a.rows) + self.statistics.width
+        self.project = nn.Linear(width, a.embedding)
         self.classify = nn.Linear(a.embedding, a.classes)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (n, 3, rows, columns) in 0 … 1 to logits (n, classes) and embeddings (n, embedding).
+    def features(self, pictures: Tensor) -> Tensor:
+        """Pictures (n, 3, rows, columns) in 0 … 1 to what the embedding is a linear function of."""
+        seen = self.backbone(pictures)
+        parts = [torch.flatten(seen.mean(dim=3), 1), torch.flatten(seen.amax(dim=3), 1)]
+        return torch.cat([*parts, self.statistics(pictures)], dim=1)
 
-        The picture's own mean over time joins the features: a linear model on the rows alone is hard to beat
-        with few labels, and this way the network starts from there.
-        """
-        centred = 2 * pictures - 1
-        over_time = [self.features(centred).mean(dim=3), centred.mean(dim=3)]
-        rows = torch.cat([part.flatten(1) for part in over_time], dim=1)
-        embedding = self.project(self.dropout(rows))
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (n, 3, rows, columns) in 0 … 1 to logits (n, classes) and embeddings (n, embedding)."""
+        embedding = self.project(self.features(pictures))
         return self.classify(embedding), embedding

@@ -12,9 +12,9 @@ from img2imu_edge.spec import SpectrogramSpec
 from img2imu_edge.spectrogram import SpectrogramPlan
 from img2imu_edge.strict import StrictError, from_json
 from img2imu_training import spar
-from img2imu_training.fit import FitOptions
+from img2imu_training.bases import load_base
+from img2imu_training.fit import FitOptions, Learner
 from img2imu_training.gather import read_recordings
-from img2imu_training.network import Architecture, RowNet
 from img2imu_training.recordings import Corpus, read_npz
 
 
@@ -43,21 +43,26 @@ class PictureOptions:
         preset: Name of the spectrogram.
         columns: Columns of a window.
         hop_columns: Columns between decisions.
+        scale: The preset's durations are multiplied by it: 0.5 for events of two seconds.
     """
 
     preset: str
     columns: int
     hop_columns: int
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkOptions:
-    """Sizes of the network; see `Architecture`."""
+    """The network.
 
-    widths: tuple[int, ...]
-    squeeze: int
-    embedding: int
-    dropout: float
+    Attributes:
+        base: What the backbone starts from; see `load_base`.
+        embedding: Length of the embedding.
+    """
+
+    base: str
+    embedding: int = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ class Recipe:
     @property
     def spec(self) -> SpectrogramSpec:
         """The spectrogram."""
-        return SpectrogramSpec.preset(self.picture.preset)
+        return SpectrogramSpec.preset(self.picture.preset).scaled(self.picture.scale)
 
     def plan(self, rate: float) -> SpectrogramPlan:
         """The spectrogram at a sampling rate in Hz."""
@@ -124,13 +129,10 @@ class Recipe:
         loaded.of(self.data.keep_out)
         return loaded.of(tuple(s for s in loaded.subjects if s not in self.data.keep_out))
 
-    def build(self, classes: int, plan: SpectrogramPlan) -> RowNet:
-        """A fresh network."""
-        n = self.network
-        rows = plan.rows * plan.axes // 3
-        return RowNet(
-            Architecture(classes, rows, self.picture.columns, n.widths, n.squeeze, n.embedding, n.dropout)
-        )
+    def learner(self, rate: float) -> Learner:
+        """What learns the task, at the recordings' rate in Hz."""
+        base = load_base(self.network.base, self.seed)
+        return Learner(base, self.plan(rate), self.picture.columns, self.network.embedding, self.fit)
 
 
 def read_recipe(path: Path) -> Recipe:

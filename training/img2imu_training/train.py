@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from img2imu_edge.card import SCHEMA, DecisionSpec, InputSpec, ModelCard
 from img2imu_training.calibrate import expected_calibration_error, fit_classes, fit_temperature, fit_threshold
 from img2imu_training.evaluate import Fold, Progress, evaluation_windows, held_out, train_one
 from img2imu_training.fit import predict
-from img2imu_training.network import RowNet
+from img2imu_training.network import Network
 from img2imu_training.recipe import Recipe
 from img2imu_training.recordings import Corpus
 from img2imu_training.windows import pictures
@@ -20,13 +19,14 @@ from img2imu_training.windows import pictures
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A network and its card."""
+    """A network, its card, and what held-out people said of networks like it."""
 
-    net: RowNet
+    net: Network
     card: ModelCard
+    folds: list[Fold]
 
 
-def train(recipe: Recipe, data: Path | None, progress: Progress = lambda step, loss: None) -> Trained:
+def train(recipe: Recipe, corpus: Corpus, progress: Progress = lambda step, loss: None) -> Trained:
     """Train a model as its recipe says; the same seed gives the same model.
 
     Temperature and rejection threshold come from the held-out people of the recipe's first seed. The
@@ -34,21 +34,21 @@ def train(recipe: Recipe, data: Path | None, progress: Progress = lambda step, l
 
     Args:
         recipe: The recipe.
-        data: Directory of corpora that do not come with a package.
+        corpus: The recipe's recordings, without the people who are kept out.
         progress: Called after each training step.
     """
-    corpus = recipe.corpus(data)
     folds = list(held_out(recipe, corpus, recipe.seed, progress))
-    net = train_one(recipe, corpus, recipe.seed, progress)
-    return Trained(net, make_card(recipe, corpus, net, folds))
+    windows = evaluation_windows(recipe, corpus)
+    net, _ = train_one(recipe.learner(corpus.rate), windows, len(corpus.classes), recipe.seed, progress)
+    return Trained(net, make_card(recipe, corpus, net, folds), folds)
 
 
 def training_steps(recipe: Recipe) -> int:
     """How often `train` calls its `progress`."""
-    return recipe.fit.steps * (recipe.evaluation.folds + 1)
+    return recipe.fit.tune.steps * (recipe.evaluation.folds + 1)
 
 
-def make_card(recipe: Recipe, corpus: Corpus, net: RowNet, folds: list[Fold]) -> ModelCard:
+def make_card(recipe: Recipe, corpus: Corpus, net: Network, folds: list[Fold]) -> ModelCard:
     """The card of a network trained on the whole corpus, with decisions fitted on held-out people."""
     logits = np.concatenate([fold.logits for fold in folds])
     labels = np.concatenate([fold.windows.labels for fold in folds])

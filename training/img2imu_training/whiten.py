@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from img2imu_training.network import RowNet
+from img2imu_training.network import Network
 
 SHRINKAGE = 0.05
 """Weight of the mean variance, which keeps noise in the least directions from being blown up."""
 
 
-def whiten(net: RowNet, embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
+def whiten(net: Network, embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
     """Make the within-class covariance of a network's embedding the identity; its logits stay as they are.
 
     The embedding is a linear layer between two others, so that a change of its basis folds into both:

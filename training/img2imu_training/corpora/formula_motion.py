@@ -104,11 +104,18 @@ class FormulaMotion:
         options: What it is like.
         seed: Of all randomness.
         rank: Number of this worker among those that train together; each has batches of its own.
+        spec: The spectrogram, in the place of the preset that the options name.
     """
 
-    def __init__(self, options: MotionOptions = MotionOptions(), seed: int = 0, rank: int = 0) -> None:
+    def __init__(
+        self,
+        options: MotionOptions = MotionOptions(),
+        seed: int = 0,
+        rank: int = 0,
+        spec: SpectrogramSpec | None = None,
+    ) -> None:
         self.options, self.seed, self.rank = options, seed, rank
-        self.plan = PicturePlan(SpectrogramSpec.preset(options.preset), options.rate, options.axes)
+        self.plan = PicturePlan(spec or SpectrogramSpec.preset(options.preset), options.rate, options.axes)
         self.samples = self.plan.frame + (options.columns - 1) * self.plan.hop
         shares = np.array([options.kinds.get(name, 0.0) for name in KINDS])
         self._weights = shares / shares.sum()

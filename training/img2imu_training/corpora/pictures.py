@@ -46,19 +46,20 @@ class PicturePlan(SpectrogramPlan):
         n, axes, _ = samples.shape
         frames = np.lib.stride_tricks.sliding_window_view(samples, self.frame, axis=2)[:, :, :: self.hop]
         product = np.ascontiguousarray(frames).reshape(-1, self.frame) @ self.basis
-        levels, bins = self.spec.level_rows, len(self.frequencies)
-        waves = product[:, min(levels, 1) :]
+        rows, bins = self.spec.level_rows, len(self.frequencies)
+        waves = product[:, self.levels :]
         np.square(waves, out=waves)
         power = waves[:, :bins] + waves[:, bins:]
         power += self._floor
         np.log(power, out=power)
         cells = np.empty((n, axes, columns, self.rows), np.float32)
-        shown = cells[..., levels:]
+        shown = cells[..., rows:]
         np.multiply(power.reshape(n, axes, columns, bins), self._gain[:, None], out=shown)
         shown += self._offset[:, None]
-        if levels:
-            level = product[:, :1].reshape(n, axes, columns, 1)
-            cells[..., :levels] = level * self._level_gain[:, None] + np.float32(0.5)
+        if rows:
+            level = product[:, : self.levels].reshape(n, axes, columns, self.levels)
+            shown = level * self._level_gain[:, None] + np.float32(0.5)
+            cells[..., :rows] = np.repeat(shown, rows // self.levels, axis=-1)
         if self.spec.contrast == "fixed":
             np.clip(cells, 0, 1, out=cells)
         return cells

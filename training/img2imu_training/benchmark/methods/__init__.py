@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from img2imu_training.windows import Windows
 
 Family = Literal["ours", "scratch", "images", "sensor", "classical"]
-"""What a method starts from: our pre-training, nothing, images, other sensor data, or an expert's features."""
+"""What a method starts from: our pre-training, nothing, images, sensor data, or an expert's features."""
 
 
 class Method(Protocol):
