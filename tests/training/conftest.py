@@ -8,6 +8,8 @@ from img2imu_training import spar
 from img2imu_training.recipe import Recipe, read_recipe
 from img2imu_training.recordings import Corpus
 
+from img2imu_edge.samples import ACCELEROMETER
+
 TRAINING = Path(__file__).parents[2] / "training"
 
 
@@ -25,7 +27,10 @@ def recipe() -> Recipe:
 @pytest.fixture(scope="session")
 def quick(recipe: Recipe) -> Recipe:
     """The same, cut down to seconds."""
-    return replace(recipe, fit=replace(recipe.fit, steps=60, batch=32, average=0.9))
+    head = replace(recipe.fit.head, copies=1, most=1200, pairs=1024)
+    network = replace(recipe.network, base="untrained:tiny")
+    data = replace(recipe.data, channels=ACCELEROMETER)
+    return replace(recipe, data=data, network=network, fit=replace(recipe.fit, head=head))
 
 
 @pytest.fixture(scope="session")

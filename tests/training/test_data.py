@@ -110,6 +110,6 @@ def test_an_npz_corpus_is_read_and_pickles_are_refused(tmp_path: Path) -> None:
 def test_a_recipe_with_a_wrong_key_is_refused_by_its_name(tmp_path: Path, weights: Path) -> None:
     good = (weights.parents[1] / "recipes" / "shoulder.toml").read_text(encoding="utf-8")
     path = tmp_path / "r.toml"
-    path.write_text(good.replace("squeeze", "squeezed"))
-    with pytest.raises(i2e.RecordingError, match=r"unknown key 'network\.squeezed'"):
+    path.write_text(good.replace("embedding", "embedded"))
+    with pytest.raises(i2e.RecordingError, match=r"unknown key 'network\.embedded'"):
         read_recipe(path)

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from img2imu_training.backbones import BackboneName, build_backbone
+from img2imu_training.bases import load_base
 from img2imu_training.calibrate import (
     distances,
     expected_calibration_error,
@@ -16,47 +18,156 @@ from img2imu_training.calibrate import (
 from img2imu_training.checkpoint import load, save
 from img2imu_training.evaluate import evaluation_windows, macro_f1, train_one
 from img2imu_training.fit import predict
-from img2imu_training.network import Architecture, RowNet
+from img2imu_training.head import features, fit_head, principal_axes
+from img2imu_training.metric import fit_metric
+from img2imu_training.network import Architecture, Network, Statistics
 from img2imu_training.recipe import Recipe
+from img2imu_training.tune import TuneOptions
 from img2imu_training.whiten import whiten
 from img2imu_training.windows import pictures
 from safetensors.numpy import save_file
+from sklearn.linear_model import LogisticRegression
 
 import img2imu_edge as i2e
 
 RNG = np.random.default_rng(0)
-SMALL = Architecture(classes=3, rows=16, columns=8, widths=(4, 8), squeeze=4, embedding=6)
+SMALL = Architecture("tiny", classes=3, sensors=1, rows=32, levels=8, columns=16, embedding=6)
 
 
 def test_the_head_tells_rows_apart() -> None:
-    """The same texture two rows higher: global average pooling would say the same of both."""
+    """The same texture four rows higher: global average pooling would say the same of both."""
     torch.manual_seed(0)
-    net = RowNet(SMALL).eval()
-    picture = torch.zeros(1, 3, 16, 8)
-    picture[:, :, 4] = 1
-    higher = torch.roll(picture, 2, dims=2)
-    later = torch.roll(picture, 2, dims=3)
+    net = Network(SMALL).eval()
+    picture = torch.zeros(1, 3, 32, 16)
+    picture[:, :, 10] = 1
+    higher = torch.roll(picture, 4, dims=2)
     with torch.inference_mode():
         assert (net(picture)[0] - net(higher)[0]).abs().max() > 0.01
-        torch.testing.assert_close(net(picture)[0], net(later)[0])
 
 
-def test_the_shipped_network_is_small(weights: Path) -> None:
-    net, _ = load(weights)
-    assert sum(weight.numel() for weight in net.parameters()) <= 150_000
+def test_statistics_are_those_of_numpy() -> None:
+    shown = RNG.random((5, 3, 64, 35)).astype(np.float32)
+    made = Statistics(sensors=2, rows=32, levels=8, columns=35)(torch.from_numpy(shown)).numpy()
+    centred = shown - shown.mean(axis=3, keepdims=True)
+    ramp = np.linspace(-1, 1, 35) / 35
+    levels = np.concatenate([centred[:, :, :8], centred[:, :, 32:40]], axis=2)
+    expected = [shown.mean(3), np.abs(centred).mean(3), shown.max(3), shown.min(3)]
+    flat = [part.reshape(5, -1) for part in expected]
+    slopes = (levels @ ramp).reshape(5, 3, 2, 8).transpose(0, 2, 1, 3).reshape(5, -1)
+    np.testing.assert_allclose(made, np.concatenate([*flat, slopes], axis=1), atol=1e-5)
+
+
+def test_sitting_down_is_not_standing_up() -> None:
+    """A picture backwards in time has the same powers; the slope of the level rows tells them apart."""
+    shown = torch.from_numpy(RNG.random((1, 3, 32, 35)).astype(np.float32))
+    statistics = Statistics(sensors=1, rows=32, levels=8, columns=35)
+    there, back = statistics(shown), statistics(shown.flip(3))
+    torch.testing.assert_close(there[:, :-24], back[:, :-24])
+    torch.testing.assert_close(there[:, -24:], -back[:, -24:])
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("tiny", 150_000), ("small", 1_500_000), ("resnet18", 12_000_000)]
+)
+def test_backbones_keep_to_their_size(name: BackboneName, most: int) -> None:
+    backbone = build_backbone(name)
+    assert 0.5 * most < sum(weight.numel() for weight in backbone.parameters()) <= most
+    with torch.inference_mode():
+        features = backbone.eval()(torch.rand(1, 3, 64, 35))
+    assert features.shape == (1, backbone.channels, backbone.rows(64), 5)
+
+
+def test_distance_in_the_metric_is_mahalanobis() -> None:
+    """Pairs that differ much along one axis and little along another: both differences become one."""
+    stretch = np.array([[4.0, 0.0, 0.0], [1.0, 0.5, 0.0], [0.0, 0.0, 0.1]])
+    where = RNG.normal(size=(20_000, 3)) * 5
+    first, second = ((where + RNG.normal(size=where.shape) @ stretch).astype(np.float32) for _ in range(2))
+    metric = fit_metric(first, second, shrinkage=1e-6)
+    difference = (metric.apply(first) - metric.apply(second)) / np.sqrt(2)
+    np.testing.assert_allclose(difference.T @ difference / len(difference), np.eye(3), atol=0.03)
+
+
+def test_the_closed_form_is_the_regression_it_was_fitted_as() -> None:
+    """What was scaled, moved, turned and shortened outside the network comes out of it the same."""
+    torch.manual_seed(0)
+    net = Network(SMALL).eval()
+    shown = RNG.random((120, 3, 32, 16)).astype(np.float32)
+    labels = np.arange(120) % 3
+    shown[labels == 1, :, 5] += 0.5
+    seen = features(net, shown)
+    metric = fit_metric(seen[:60], seen[60:], shrinkage=0.1)
+    fit_head(net, metric, seen, labels, inverse_penalty=0.01)
+    logits, embedding = predict(net, shown)
+    moved = metric.apply(seen)
+    moved = (moved - moved.mean(axis=0)) / moved.std()
+    axes = principal_axes(moved, SMALL.embedding)
+    np.testing.assert_allclose(embedding, moved @ axes, atol=1e-3)
+    regression = LogisticRegression(C=0.01, max_iter=300, class_weight="balanced").fit(moved @ axes, labels)
+    np.testing.assert_allclose(logits, regression.decision_function(moved @ axes), atol=1e-3)
+    assert set(logits[labels == 1].argmax(axis=1)) == {1}
+
+
+def test_two_classes_have_two_scores() -> None:
+    torch.manual_seed(0)
+    net = Network(replace(SMALL, classes=2)).eval()
+    shown = RNG.random((40, 3, 32, 16)).astype(np.float32)
+    labels = np.arange(40) % 2
+    shown[labels == 1, :, 5] += 0.5
+    seen = features(net, shown)
+    fit_head(net, fit_metric(seen[:20], seen[20:], 0.1), seen, labels, inverse_penalty=0.1)
+    logits, _ = predict(net, shown)
+    np.testing.assert_array_equal(logits.argmax(axis=1), labels)
 
 
 def test_a_short_training_learns_and_repeats(quick: Recipe) -> None:
-    """Sixty steps on three people, judged on a fourth; chance is 1 in 7."""
+    """Three people, judged on a fourth; chance is 1 in 7."""
     everyone = quick.corpus(None)
     few, other = everyone.of(("01", "02", "03")), everyone.of(("04",))
     torch.set_num_threads(1)
-    first, second = (train_one(quick, few, 3, lambda step, loss: None) for _ in range(2))
+    learner = quick.learner(few.rate)
+    windows = evaluation_windows(quick, few)
+    first, second = (train_one(learner, windows, 7, 3, lambda step, loss: None)[0] for _ in range(2))
     for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
         assert torch.equal(a, b)
-    windows = evaluation_windows(quick, other)
-    logits, _ = predict(first, pictures(windows.samples, quick.plan(other.rate)))
-    assert macro_f1(windows.labels, logits.argmax(axis=1), 7) > 0.4
+    judged = evaluation_windows(quick, other)
+    logits, _ = predict(first, pictures(judged.samples, learner.plan))
+    assert macro_f1(judged.labels, logits.argmax(axis=1), 7) > 0.6
+
+
+def test_gradient_descent_starts_from_the_closed_form_and_keeps_the_best(quick: Recipe) -> None:
+    torch.set_num_threads(1)
+    everyone = quick.corpus(None)
+    tuned = replace(quick, fit=replace(quick.fit, tune=TuneOptions(steps=20, batch=16, check_every=10)))
+    learner = tuned.learner(everyone.rate)
+    few = evaluation_windows(tuned, everyone.of(("01", "02")))
+    other = evaluation_windows(tuned, everyone.of(("04",)))
+    net, course = learner.fit(few, 7, 0, validation=other)
+    assert course.checks == [0, 10, 20]
+    assert course.chosen == course.checks[int(np.argmin(course.losses))]
+    logits, _ = predict(net, pictures(other.samples, learner.plan))
+    scaled = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(other.labels))
+    assert float(scaled) == pytest.approx(min(course.losses), rel=1e-4)
+    assert max(course.losses) < 3 * course.losses[0] + 1, "it does not undo the closed form"
+
+
+def test_a_class_without_windows_is_named(quick: Recipe) -> None:
+    corpus = quick.corpus(None)
+    windows = evaluation_windows(quick, corpus.of(("01",)))
+    with pytest.raises(ValueError, match="class 2 has no window"):
+        quick.learner(corpus.rate).fit(windows.take(windows.labels != 2), 7, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nothing", "there is no base nothing"),
+        ("untrained:huge", "no backbone is called 'huge'"),
+        ("a.safetensors", "no base"),
+    ],
+)
+def test_a_base_that_is_not_there_is_named(name: str, message: str) -> None:
+    with pytest.raises(i2e.ModelError, match=message):
+        load_base(name)
 
 
 def test_temperature_makes_confidence_honest() -> None:
@@ -82,8 +193,8 @@ def test_the_threshold_rejects_the_stated_share() -> None:
 
 def test_whitening_changes_distances_and_never_the_logits() -> None:
     torch.manual_seed(1)
-    net = RowNet(SMALL).eval()
-    shown = RNG.random((600, 3, 16, 8)).astype(np.float32)
+    net = Network(SMALL).eval()
+    shown = RNG.random((600, 3, 32, 16)).astype(np.float32)
     labels = np.arange(600) % 3
     before, embeddings = predict(net, shown)
     whiten(net, embeddings, labels)
@@ -100,7 +211,9 @@ def test_a_checkpoint_survives_the_round_trip(weights: Path, tmp_path: Path) -> 
     save(tmp_path / "copy.safetensors", net, card)
     again, same = load(tmp_path / "copy.safetensors")
     assert same == card
-    shown = RNG.random((4, 3, net.architecture.rows, net.architecture.columns)).astype(np.float32)
+    shown = RNG.random(
+        (4, 3, net.architecture.sensors * net.architecture.rows, net.architecture.columns)
+    ).astype(np.float32)
     np.testing.assert_array_equal(predict(net, shown)[0], predict(again, shown)[0])
 
 

@@ -101,15 +101,15 @@ def tune(
     rates = [group["lr"] for group in groups]
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, options.steps, pct_start=0.1)
     mean = get_ema_multi_avg_fn(options.average)  # type: ignore[no-untyped-call]
-    average = AveragedModel(net, multi_avg_fn=mean, use_buffers=True)
+    average = AveragedModel(net, multi_avg_fn=mean)
     best = copy.deepcopy(net.state_dict())
+    net.eval()  # batch normalisation keeps its statistics: those of a few windows are no better
     for step in range(1, options.steps + 1):
         labels = rng.integers(0, len(by_class), options.batch)
         chosen = np.array([rng.choice(by_class[label]) for label in labels])
         shown = pictures(vary(windows.samples[chosen], augmentation, rng), plan)
         if augmentation.mask:
             shown = mask(shown, augmentation.mask, rng)
-        net.train()
         logits, _ = net(torch.from_numpy(shown))
         loss = functional.cross_entropy(logits, torch.from_numpy(labels), label_smoothing=options.smoothing)
         optimiser.zero_grad(set_to_none=True)

@@ -151,7 +151,7 @@ def _reading(curves: Sequence[Curve], seeds: int) -> str:
     if seeds > 1:
         parts = [f"Mean of {seeds} draws of people and windows", "band: ± one standard deviation"]
     if not all(curve.named for curve in curves):
-        parts.append("thin: others that start from the same as the line of their colour")
+        parts.append("thin: further methods of the same kind")
     return "; ".join(parts) + "."
 
 
