@@ -35,6 +35,8 @@ class TuneOptions:
         smoothing: Label smoothing.
         average: Decay of the running mean of the weights that is kept in the end.
         check_every: Steps from one look at the validation windows to the next.
+        fresh: The network starts from fresh weights: batch normalisation learns its statistics, and all
+            weights have one rate.
     """
 
     steps: int = 0
@@ -44,6 +46,7 @@ class TuneOptions:
     smoothing: float = 0.05
     average: float = 0.99
     check_every: int = 50
+    fresh: bool = False
 
 
 @dataclass(slots=True)
@@ -96,20 +99,24 @@ def tune(
     if not options.steps:
         return course
     by_class = [np.flatnonzero(windows.labels == label) for label in range(net.architecture.classes)]
-    groups = _groups(net, options.rate)
+    groups: list[dict[str, Any]] = [{"params": list(net.parameters()), "lr": options.rate}]
+    if not options.fresh:
+        groups = _scaled_groups(net, options.rate)
     optimiser = torch.optim.AdamW(groups, weight_decay=options.decay)
     rates = [group["lr"] for group in groups]
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, options.steps, pct_start=0.1)
     mean = get_ema_multi_avg_fn(options.average)  # type: ignore[no-untyped-call]
-    average = AveragedModel(net, multi_avg_fn=mean)
+    average = AveragedModel(net, multi_avg_fn=mean, use_buffers=True)
     best = copy.deepcopy(net.state_dict())
-    net.eval()  # batch normalisation keeps its statistics: those of a few windows are no better
     for step in range(1, options.steps + 1):
         labels = rng.integers(0, len(by_class), options.batch)
         chosen = np.array([rng.choice(by_class[label]) for label in labels])
         shown = pictures(vary(windows.samples[chosen], augmentation, rng), plan)
         if augmentation.mask:
             shown = mask(shown, augmentation.mask, rng)
+        net.train(
+            options.fresh
+        )  # else batch normalisation keeps its statistics: a few windows' are no better
         logits, _ = net(torch.from_numpy(shown))
         loss = functional.cross_entropy(logits, torch.from_numpy(labels), label_smoothing=options.smoothing)
         optimiser.zero_grad(set_to_none=True)
@@ -131,7 +138,7 @@ def tune(
     return course
 
 
-def _groups(net: Network, rate: float) -> list[dict[str, Any]]:
+def _scaled_groups(net: Network, rate: float) -> list[dict[str, Any]]:
     """Parameters with rates that suit their size.
 
     Adam moves every weight by about its rate. Weights of the closed form are as small as its inputs are many

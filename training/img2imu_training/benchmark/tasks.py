@@ -95,13 +95,7 @@ def find_tasks(names: tuple[str, ...], axes: int = 3) -> tuple[Task, ...]:
 
 def task_spec(task: Task) -> SpectrogramSpec:
     """The `motion` preset, its durations scaled to the task's windows."""
-    spec, scale = SpectrogramSpec.preset("motion"), task.window_s / WINDOW_S
-    return replace(
-        spec,
-        frame_s=spec.frame_s * scale,
-        hop_s=spec.hop_s * scale,
-        levels_s=tuple(seconds * scale for seconds in spec.levels_s),
-    )
+    return SpectrogramSpec.preset("motion").scaled(task.window_s / WINDOW_S)
 
 
 def task_columns(task: Task, rate: float) -> int:
