@@ -1,4 +1,8 @@
-"""Trained network to TFLite, float and int8: the only module that knows the converter and the quantiser."""
+"""Trained network to TFLite, float and int8: the only module that knows the converter and the quantiser.
+
+In int8, convolutions and the projection of the features are; the picture's statistics, pooling and class
+scores stay float: they are cheap, and their ranges have little in common.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,9 @@ from img2imu_export.flatbuffer import tidy
 from img2imu_export.targets import FLOAT, Pictures, Trained
 
 _SIGNATURE = "serving_default"
+
+_QUANTISED = (("CONV_2D", ".*"), ("PAD", ".*"), ("ADD", "Residual"), ("FULLY_CONNECTED", "project"))
+"""Kinds of operator that become int8, and what the modules that they come from are called."""
 
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 """Read by the converter's native library when it loads: no remarks, and the same sums on every CPU."""
@@ -42,10 +49,12 @@ class LiteRtInt8:
 
     def export(self, trained: Trained) -> bytes:
         """The file, with the card inside."""
-        content = quantise(to_tflite(trained), trained.calibration)
+        smooth = need("img2imu_export.smooth").smooth
+        smoothed = replace(trained, net=smooth(trained.net, trained.calibration))
+        content = quantise(to_tflite(smoothed), trained.calibration)
         how = (
             "int8: LiteRT static, int8 activations, per-channel weights of 8 bits, "
-            f"min-max of {len(trained.calibration)} training windows"
+            f"min-max of {len(trained.calibration)} training windows; statistics and class scores float32"
         )
         return embed(tidy(content), replace(trained.card, quantisation=how))
 
@@ -66,7 +75,7 @@ def to_tflite(trained: Trained) -> bytes:
 
 
 def quantise(content: bytes, calibration: Pictures) -> bytes:
-    """Quantise a float TFLite file to int8 inside; its outputs are left int8.
+    """Quantise the convolutions and the projection of a float TFLite file of a network from `smooth`.
 
     Ranges are the true minimum and maximum over the pictures. The quantiser's default, a moving average of
     each picture's, is wrong by whole units of a logit.
@@ -77,10 +86,11 @@ def quantise(content: bytes, calibration: Pictures) -> bytes:
     with _quiet():
         calibrator = need("ai_edge_quantizer.calibrator")
         quantizer = need("ai_edge_quantizer.quantizer")
-        recipe = need("ai_edge_quantizer.recipe")
+        names = need("ai_edge_quantizer.qtyping").TFLOperationName
         min_max = need("ai_edge_quantizer.utils.qsv_utils").min_max_update
-        made = quantizer.Quantizer(content, recipe.static_wi8_ai8())
-        made.update_quantization_recipe(".*", "INPUT", algorithm_key="no_quantize")
+        made = quantizer.Quantizer(content)
+        for kind, module in _QUANTISED:
+            made.add_static_config(module, names[kind], activation_num_bits=8, weight_num_bits=8)
         seen = calibrator.Calibrator(content, num_threads=1, qsv_update_func=min_max)
         # Quantizer.calibrate() takes no update function, hence the way around it.
         seen.calibrate({_SIGNATURE: [{"picture": p[None]} for p in calibration]}, made._recipe_manager)

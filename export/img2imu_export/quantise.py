@@ -1,4 +1,8 @@
-"""Float ONNX to int8 ONNX: static QDQ, weights per channel, ranges from real pictures."""
+"""Float ONNX to int8 ONNX: static QDQ, weights per channel, ranges from real pictures.
+
+Convolutions and the projection of the features are int8. The picture's statistics, pooling and class scores
+stay float: they are cheap, and their ranges have little in common.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,9 @@ from img2imu_export.onnx import prune, to_onnx
 from img2imu_export.targets import Pictures, Trained
 
 _BATCH = 64
+
+_QUANTISED = ("Conv", "Relu", "Add", "Gemm")
+"""Kinds of node that the backbone and the projection are made of, and the statistics are not."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,13 @@ class OnnxInt8:
 
     def export(self, trained: Trained) -> bytes:
         """The file, with the card inside."""
-        content = quantise(to_onnx(trained), trained.calibration, self.reduce_range)
+        smooth = need("img2imu_export.smooth").smooth
+        smoothed = replace(trained, net=smooth(trained.net, trained.calibration))
+        content = quantise(to_onnx(smoothed), trained.calibration, self.reduce_range)
         how = (
             f"int8: ONNX Runtime static QDQ, uint8 activations, per-channel weights of "
-            f"{8 - self.reduce_range} bits, min-max of {len(trained.calibration)} training windows"
+            f"{8 - self.reduce_range} bits, min-max of {len(trained.calibration)} training windows; "
+            "statistics and class scores float32"
         )
         return embed(content, replace(trained.card, quantisation=how))
 
@@ -44,7 +54,7 @@ def quantise(model: Any, calibration: Pictures, reduce_range: bool) -> bytes:
     """Quantise a float `ModelProto`.
 
     Args:
-        model: From `to_onnx`.
+        model: From `to_onnx`, of a network from `smooth`.
         calibration: Pictures that show the range of every value.
         reduce_range: Weights of 7 bits instead of 8.
 
@@ -60,6 +70,7 @@ def quantise(model: Any, calibration: Pictures, reduce_range: bool) -> bytes:
     marked = onnx.ModelProto()
     marked.CopyFrom(model)
     marked.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")
+    scores = [node.name for node in marked.graph.node if "logits" in node.output]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
         quantization.quantize_static(
@@ -72,6 +83,10 @@ def quantise(model: Any, calibration: Pictures, reduce_range: bool) -> bytes:
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             calibrate_method=quantization.CalibrationMethod.MinMax,
+            op_types_to_quantize=list(_QUANTISED),
+            nodes_to_exclude=scores,
+            # The embedding is an output, and distances in it decide what is unknown: it is not rounded.
+            extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
         )
         quantised = onnx.load_model(path)
     content: bytes = prune(quantised).SerializeToString(deterministic=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from img2imu_edge.card import ModelCard
 
 if TYPE_CHECKING:
-    from torch import nn
+    from img2imu_training.network import Network
 
 Pictures = NDArray[np.float32]
 """(pictures, 3, rows, columns) from 0 to 1, as the runtime makes them."""
@@ -26,13 +26,12 @@ class Trained:
     """What a target is made from.
 
     Attributes:
-        net: Pictures (n, 3, rows, columns) to logits (n, classes) and embeddings (n, embedding), in eval
-            mode.
+        net: The network, in eval mode.
         card: Its card.
         calibration: Real pictures of training subjects, which show a quantiser the range of every value.
     """
 
-    net: nn.Module
+    net: Network
     card: ModelCard
     calibration: Pictures
 

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import img2imu_edge
+from img2imu_edge.card import SCHEMA, DecisionSpec, InputSpec, ModelCard
+from img2imu_edge.spec import SpectrogramSpec
+from img2imu_edge.spectrogram import SpectrogramPlan
 
 MODELS = Path(img2imu_edge.__file__).parent / "models"
-CHECKPOINT = Path(__file__).parents[2] / "training" / "weights" / "shoulder.safetensors"
+KEPT_OUT = "10"
+COLUMNS, HOP = 35, 5
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +23,68 @@ def shipped() -> Path:
 
 
 @pytest.fixture(scope="session")
-def checkpoint() -> Path:
-    """The checkpoint that the shipped files come from."""
-    return CHECKPOINT
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network that knows SPAR's exercises, with fresh convolutions and a head in closed form.
+
+    Its values have the ranges of a trained one's, which is what an export is about: batch normalisation has
+    seen real pictures, and the head leans on small features as much as on large ones.
+    """
+    torch = pytest.importorskip("torch")
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    if find_spec("seglearn") is None:  # looked for, not imported: importing it needs pandas
+        pytest.skip("seglearn is not installed")
+    from img2imu_training import spar
+    from img2imu_training.checkpoint import save
+    from img2imu_training.network import Architecture, Network
+    from img2imu_training.windows import cut, pictures, window_samples
+
+    corpus = spar.load()
+    spec = SpectrogramSpec.preset("motion")
+    plan = SpectrogramPlan(spec, corpus.rate, 6)
+    people = tuple(name for name in corpus.subjects if name != KEPT_OUT)
+    windows = cut(corpus.of(people), window_samples(plan, COLUMNS), 8 * HOP * plan.hop)
+    shown = torch.from_numpy(pictures(windows.samples, plan))
+
+    torch.manual_seed(0)
+    net = Network(Architecture("tiny", len(corpus.classes), 2, plan.rows, spec.level_rows, COLUMNS, 24))
+    with torch.no_grad():
+        for layer in net.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.momentum = None  # the mean of all batches
+                layer.weight.uniform_(0.5, 1.5)
+                layer.bias.uniform_(-0.5, 0.5)
+        net.train()
+        for batch in shown[torch.randperm(len(shown))[:384]].split(128):
+            net.backbone(batch)
+        net.eval()
+        seen = torch.cat([net.features(batch) for batch in shown.split(256)]).double()
+        mean, spread = seen.mean(dim=0), seen.std(dim=0) + 1e-4
+        _, lengths, axes = torch.linalg.svd((seen - mean) / spread, full_matrices=False)
+        size = lengths[:24, None] / len(seen) ** 0.5
+        project = axes[:24] / size / spread
+        net.project.weight.copy_(project)
+        net.project.bias.copy_(-project @ mean)
+        embedded = net.project(seen.float()).numpy()
+        fitted = linear_model.LogisticRegression(C=0.1, max_iter=300).fit(embedded, windows.labels)
+        net.classify.weight.copy_(torch.from_numpy(fitted.coef_))
+        net.classify.bias.copy_(torch.from_numpy(fitted.intercept_))
+
+    card = ModelCard(
+        schema=SCHEMA,
+        name="exercises",
+        description="Seven shoulder exercises",
+        labels=corpus.classes,
+        input=InputSpec(corpus.channels, corpus.rate, COLUMNS, HOP, "wrist"),
+        spectrogram=spec,
+        decision=DecisionSpec(),
+        license="Apache-2.0",
+        quantisation="float32",
+        provenance={
+            "data": {"name": corpus.name},
+            "subjects": {"trained": list(people), "kept_out": [KEPT_OUT]},
+        },
+    )
+    path: Path = tmp_path_factory.mktemp("checkpoint") / "exercises.safetensors"
+    save(path, net, card)
+    assert np.mean(fitted.predict(embedded) == windows.labels) > 0.8
+    return path

@@ -1,4 +1,4 @@
-"""The command, on the shipped checkpoint."""
+"""The command, on a genuine checkpoint."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_an_unknown_target_is_a_usage_error(checkpoint: Path, tmp_path: Path) -> None:
-    result = run(checkpoint, "--to", "coreml", "-o", tmp_path)
+def test_an_unknown_target_is_a_usage_error(tmp_path: Path) -> None:
+    result = run(tmp_path / "any.safetensors", "--to", "coreml", "-o", tmp_path)
     assert result.exit_code == 2
     assert "no target is called" in result.output
 
@@ -47,12 +47,12 @@ def test_it_writes_what_the_runtime_loads_and_rejects_what_is_out_of_bounds(
         pytest.skip(f"not installed: {', '.join(lacking)}")
     good = run(checkpoint, "--to", "onnx-int8", "--windows", 256, "-o", tmp_path / "good")
     assert good.exit_code == 0, good.output
-    assert "shoulder.onnx" in good.output
-    assert i2e.load_model(tmp_path / "good" / "shoulder.onnx").card.name == "shoulder"
+    assert "exercises.onnx" in good.output
+    assert i2e.load_model(tmp_path / "good" / "exercises.onnx").card.name == "exercises"
 
     strict = ("--to", "onnx-int8", "--windows", 256, "--min-agreement", 1.1, "-o", tmp_path / "strict")
     rejected = run(checkpoint, *strict)
     assert rejected.exit_code == 1
     assert isinstance(rejected.exception, i2e.ModelError)
     assert "less than 110.00%" in str(rejected.exception)
-    assert [path.name for path in (tmp_path / "strict").iterdir()] == ["shoulder.onnx.rejected"]
+    assert [path.name for path in (tmp_path / "strict").iterdir()] == ["exercises.onnx.rejected"]

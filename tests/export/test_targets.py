@@ -1,4 +1,4 @@
-"""Genuine exports of the shipped checkpoint, run by the genuine engines."""
+"""Genuine exports of a genuine checkpoint, run by the genuine engines."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def exported(
 ) -> Path:
     if request.param.startswith("tflite"):
         pytest.importorskip("litert_torch")
-    path: Path = tmp_path_factory.mktemp("exported") / f"shoulder{find_target(request.param).suffix}"
+    path: Path = tmp_path_factory.mktemp("exported") / f"exercises{find_target(request.param).suffix}"
     path.write_bytes(export(request.param))
     return path
 
@@ -120,6 +120,20 @@ def test_full_range_weights_are_a_choice(evidence: Evidence, export: Callable[[s
     model = onnx.load_model_from_string(export("onnx-fp32"))
     assert largest(quantise(model, evidence.calibration, reduce_range=True)) <= 64
     assert 64 < largest(quantise(model, evidence.calibration, reduce_range=False)) <= 127
+
+
+def test_without_smoothing_int8_is_far_off(
+    evidence: Evidence, export: Callable[[str], bytes], logits: np.ndarray
+) -> None:
+    import onnxruntime
+
+    def error(content: bytes) -> float:
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        (found,) = session.run(["logits"], {"picture": evidence.pictures[:200]})
+        return float(np.abs(found - logits[:200]).mean())
+
+    rough = quantise(onnx.load_model_from_string(export("onnx-fp32")), evidence.calibration, True)
+    assert error(rough) > 3 * error(export("onnx-int8"))
 
 
 def test_an_unknown_target_is_named_with_those_that_exist() -> None:
