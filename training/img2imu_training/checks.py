@@ -155,12 +155,13 @@ def _check_rates(corpus: Corpus) -> list[Notice]:
     ]
 
 
-def check_classes(corpus: Corpus, group: str) -> list[Notice]:
+def check_classes(corpus: Corpus, group: str, window_s: float = WINDOW_S) -> list[Notice]:
     """Find classes that are too small to learn or to judge, and names that mean the same.
 
     Args:
         corpus: Labelled recordings.
         group: What the corpus' subjects are: `person`, or `session` where there is one person only.
+        window_s: Seconds of a window.
 
     Raises:
         RecordingError: If fewer than two classes are labelled.
@@ -170,8 +171,8 @@ def check_classes(corpus: Corpus, group: str) -> list[Notice]:
             f"{corpus.name} has {len(corpus.classes)} labelled classes; a classifier needs at least two. "
             "Name what was done in the column `label`"
         )
-    length = round(WINDOW_S * corpus.rate)
-    windows = cut(corpus.only(ACCELEROMETER), length, length // 2)
+    length = max(1, round(window_s * corpus.rate))
+    windows = cut(corpus.only(ACCELEROMETER), length, max(1, length // 2))
     small: list[str] = []
     single: list[str] = []
     for number, name in enumerate(corpus.classes):
@@ -183,7 +184,7 @@ def check_classes(corpus: Corpus, group: str) -> list[Notice]:
     notices = []
     if small:
         text = (
-            f"Too short to fill two windows of {WINDOW_S:g} s: {listed(small)}. Record each for longer "
+            f"Too short to fill two windows of {window_s:g} s: {listed(small)}. Record each for longer "
             "without a pause, join it with another class, or leave its label empty."
         )
         notices.append(Notice("warning", text))

@@ -5,15 +5,14 @@ The heavy imports are inside the commands: the help of `img2imu` must not wait f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from img2imu_training.console import Bars
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe, a TOML file.")]
 DataPath = Annotated[Path | None, typer.Option("--data", help="Directory of further corpora.")]
@@ -33,13 +32,15 @@ def train_command(
     import torch
 
     from img2imu_training.checkpoint import save
+    from img2imu_training.outputs import make_room
     from img2imu_training.recipe import read_recipe
-    from img2imu_training.train import train, training_steps
+    from img2imu_training.train import train
 
+    make_room(output, "-o")
     plan = read_recipe(recipe)
     torch.set_num_threads(1)  # sums in one order, so that the same seed gives the same bits
-    with _bar(training_steps(plan)) as step:
-        trained = train(plan, plan.corpus(data), step)
+    with Bars(Console(stderr=True)) as bars:
+        trained = train(plan, plan.corpus(data), bars)
     save(output, trained.net, trained.card)
     score = trained.card.metrics["leave_subjects_out"]
     Console().print(
@@ -60,15 +61,18 @@ def evaluate_command(recipe: RecipePath, data: DataPath = None) -> None:
 
     from img2imu_training.evaluate import held_out
     from img2imu_training.recipe import read_recipe
+    from img2imu_training.train import fit_metric
 
     plan = read_recipe(recipe)
     torch.set_num_threads(1)
     corpus = plan.corpus(data)
+    learner = plan.learner(corpus.rate)
     table = Table("seed", "held out", "macro-F1", title=f"{plan.name}: leave-subjects-out")
     scores = []
-    with _bar(plan.fit.tune.steps * plan.evaluation.folds * plan.evaluation.seeds) as step:
+    with Bars(Console(stderr=True), transient=True) as bars:
+        fit_metric(learner, bars)
         for seed in range(plan.seed, plan.seed + plan.evaluation.seeds):
-            for fold in held_out(plan, corpus, seed, step):
+            for fold in held_out(plan, corpus, learner, seed, bars):
                 scores.append(fold.macro_f1)
                 table.add_row(str(seed), " ".join(fold.test), f"{fold.macro_f1:.3f}")
     table.add_section()
@@ -83,20 +87,6 @@ def demo_command(
     from img2imu_training import demo
 
     Console().print(str(demo.write(output)))
-
-
-@contextmanager
-def _bar(steps: int) -> Iterator[Callable[[int, float], None]]:
-    """A progress bar; yields what to call after each step."""
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}"),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("training", total=steps, loss=float("nan"))
-        yield lambda _, loss: bar.update(task, advance=1, loss=loss)
 
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)

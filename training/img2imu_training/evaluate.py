@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +11,15 @@ from sklearn.metrics import f1_score
 
 from img2imu_edge.errors import RecordingError
 from img2imu_training.calibrate import distances, fit_classes
+from img2imu_training.checks import listed
 from img2imu_training.fit import Learner, predict
 from img2imu_training.network import Network
+from img2imu_training.progress import Unwatched, Watch
 from img2imu_training.recipe import Recipe
 from img2imu_training.recordings import Corpus
-from img2imu_training.tune import Tuning
+from img2imu_training.tune import Progress, Tuning
 from img2imu_training.whiten import whiten
 from img2imu_training.windows import Windows, cut, pictures, window_samples
-
-Progress = Callable[[int, float], None]
 
 MIN_PEOPLE = 3
 """With fewer, nobody is set aside to say when to stop."""
@@ -49,13 +49,18 @@ class Fold:
 
     @property
     def macro_f1(self) -> float:
-        """Macro-F1 over the held-out windows."""
-        return macro_f1(self.windows.labels, self.logits.argmax(axis=1), self.logits.shape[1])
+        """Macro-F1 over the held-out windows, of the classes that are among them."""
+        return group_f1(self.windows.labels, self.logits.argmax(axis=1))
 
 
 def macro_f1(labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> float:
     """Mean over all classes of the F1 score; a class that is nowhere counts 0."""
     return float(f1_score(labels, predicted, labels=range(classes), average="macro", zero_division=0))
+
+
+def group_f1(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
+    """Mean F1 score over the classes that are there: nobody can fail at what they did not do."""
+    return float(f1_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0))
 
 
 def part(subjects: tuple[str, ...], folds: int, seed: int) -> list[tuple[str, ...]]:
@@ -104,20 +109,21 @@ def train_one(
 
 
 def held_out(
-    recipe: Recipe, corpus: Corpus, seed: int, progress: Progress = lambda step, loss: None
+    recipe: Recipe, corpus: Corpus, learner: Learner, seed: int, watch: Watch | None = None
 ) -> Iterator[Fold]:
     """Hold out each group of people once.
 
     Args:
         recipe: What to train.
         corpus: Everyone who may be used.
+        learner: The recipe's; its metric serves all groups, and whatever else it is used for.
         seed: Of the groups and the networks.
-        progress: Called after each step of a gradient descent.
+        watch: Told of every group and of each step of a gradient descent.
 
     Raises:
         RecordingError: If a class is of one person alone, so that the others have none to learn from.
     """
-    learner = recipe.learner(corpus.rate)
+    watch = watch or Unwatched()
     windows, classes = evaluation_windows(recipe, corpus), len(corpus.classes)
     shown = pictures(windows.samples, learner.plan)
     for test in part(corpus.subjects, min(recipe.evaluation.folds, len(corpus.subjects)), seed):
@@ -129,7 +135,8 @@ def held_out(
                 f"only {', '.join(test)} did {corpus.classes[min(lacking)]!r}, so that it cannot be learned "
                 "from the others; record it with one more person, or leave it out"
             )
-        net, tuning = train_one(learner, windows.take(mine), classes, seed, progress)
+        watch.begin(f"held out: {listed(test)}", recipe.fit.tune.steps)
+        net, tuning = train_one(learner, windows.take(mine), classes, seed, watch.step)
         logits, embeddings = predict(net, shown)
         known = fit_classes(embeddings[mine], windows.labels[mine], classes)
         yield Fold(

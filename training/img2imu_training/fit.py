@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -59,6 +59,13 @@ class Learner:
         net, head = self._network(classes=2, embedding=1), self.options.head
         first, second = formula_pairs(self.plan, self.columns, head.pairs, seed=0)
         return fit_metric(features(net, first), features(net, second), head.shrinkage)
+
+    def frozen(self) -> Learner:
+        """The same without gradient descent; it shares the metric."""
+        options = replace(self.options, tune=replace(self.options.tune, steps=0))
+        other = Learner(self.base, self.plan, self.columns, self.embedding, options)
+        other.metric = self.metric
+        return other
 
     def fit(
         self,

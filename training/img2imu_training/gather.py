@@ -19,8 +19,13 @@ from img2imu_training.checks import SHOWN, WINDOW_S, Notice, check_classes, chec
 from img2imu_training.recordings import NO_LABEL, Corpus, TrainingSession, read_npz
 from img2imu_training.uniform import BRIDGE_S, SAME_RATE, common_rate, parts
 
+ONE_PERSON = "person"
+"""Key of `Corpus.about` that names whom all recordings are of, where sessions stand in for people."""
 
-def read_recordings(path: Path, rate: float | None = None) -> tuple[Corpus, tuple[Notice, ...]]:
+
+def read_recordings(
+    path: Path, rate: float | None = None, window_s: float = WINDOW_S
+) -> tuple[Corpus, tuple[Notice, ...]]:
     """Read everything that can be trained on, and say what its owner should know about it.
 
     A folder is searched with its sub-folders for CSV recordings (see `img2imu_edge.recording`), each with an
@@ -32,6 +37,7 @@ def read_recordings(path: Path, rate: float | None = None) -> tuple[Corpus, tupl
     Args:
         path: A folder of recordings, one CSV, or an `.npz` corpus (see `read_npz`).
         rate: Sampling rate in Hz of the result; the one that most of the recorded time has, by default.
+        window_s: Seconds of the windows that it will be cut into; what is shorter is of no use.
 
     Returns:
         The corpus with three or six channels, and the notices.
@@ -43,22 +49,22 @@ def read_recordings(path: Path, rate: float | None = None) -> tuple[Corpus, tupl
     if rate is not None and not 0 < rate < np.inf:
         raise RecordingError(f"a sampling rate of {rate} Hz cannot be had; give one above 0")
     if path.suffix.lower() == ".npz":
-        corpus, notices = _read_corpus(path, rate)
+        corpus, notices = resample(read_npz(path), rate)
         wearing = {session.name: session.name for session in corpus.sessions}
     else:
         found, notices = _read_files(path)
-        corpus, wearing, more = _join(path, found, rate)
+        corpus, wearing, more = _join(path, found, rate, window_s)
         notices += more
     notices += check_units(corpus)
     if len(corpus.subjects) == 1:
         corpus, notice = _by_session(corpus, wearing)
         notices.append(notice)
-        return corpus, (*notices, *check_classes(corpus, "session"))
-    return corpus, (*notices, *check_classes(corpus, "person"))
+        return corpus, (*notices, *check_classes(corpus, "session", window_s))
+    return corpus, (*notices, *check_classes(corpus, "person", window_s))
 
 
-def _read_corpus(path: Path, rate: float | None) -> tuple[Corpus, list[Notice]]:
-    corpus = read_npz(path)
+def resample(corpus: Corpus, rate: float | None) -> tuple[Corpus, list[Notice]]:
+    """A corpus at another rate in Hz, and what there is to say about it; None leaves it as it is."""
     if rate is None or rate == corpus.rate:
         return corpus, []
     sessions = []
@@ -110,7 +116,7 @@ def _read_files(path: Path) -> tuple[dict[str, Recording], list[Notice]]:
 
 
 def _join(
-    path: Path, found: dict[str, Recording], rate: float | None
+    path: Path, found: dict[str, Recording], rate: float | None, window_s: float
 ) -> tuple[Corpus, dict[str, str], list[Notice]]:
     """Recordings to sessions at one rate with the same channels; also which wearing each belongs to."""
     channels, notices = _common_channels(found)
@@ -134,10 +140,11 @@ def _join(
             sessions.append(TrainingSession(called, subject, part.values, numbers[part.nearest]))
             wearing[called] = str(recording.about.get("session") or name)
             bridged += part.bridged
-            short += len(part.values) < WINDOW_S * rate
+            short += len(part.values) < window_s * rate
         if len(stretches) > 1:
             split.append(f"{name} ({len(stretches)} parts)")
-    notices += _about_gaps(found, split, bridged / rate, short, len(sessions))
+    notices += _about_gaps(found, split, bridged / rate)
+    notices += _about_length(short, len(sessions), window_s)
     notices += _about_side_cars(found)
     placements = {str(r.about["placement"]) for r in found.values() if "placement" in r.about}
     about: dict[str, object] = {"placement": placements.pop()} if len(placements) == 1 else {}
@@ -184,9 +191,7 @@ def _lacking(slowest: float, rate: float) -> str:
     )
 
 
-def _about_gaps(
-    found: dict[str, Recording], split: list[str], bridged_s: float, short: int, sessions: int
-) -> list[Notice]:
+def _about_gaps(found: dict[str, Recording], split: list[str], bridged_s: float) -> list[Notice]:
     notices = []
     if split:
         notices.append(Notice("note", f"Split where more than {BRIDGE_S:g} s are missing: {listed(split)}."))
@@ -198,13 +203,17 @@ def _about_gaps(
     if dropped:
         rows = sum(dropped.values())
         notices.append(Notice("note", f"{rows} rows lack a value and count as gaps: {listed(dropped)}."))
-    if short:
-        text = (
-            f"{short} of {sessions} stretches are shorter than a window of {WINDOW_S:g} s and cannot be "
-            "used; record longer, and look for what loses samples if there are gaps."
-        )
-        notices.append(Notice("warning", text))
     return notices
+
+
+def _about_length(short: int, sessions: int, window_s: float) -> list[Notice]:
+    if not short:
+        return []
+    text = (
+        f"{short} of {sessions} stretches are shorter than a window of {window_s:g} s and cannot be "
+        "used; record longer, and look for what loses samples if there are gaps."
+    )
+    return [Notice("warning", text)]
 
 
 def _about_side_cars(found: dict[str, Recording]) -> list[Notice]:
@@ -243,4 +252,5 @@ def _by_session(corpus: Corpus, wearing: dict[str, str]) -> tuple[Corpus, Notice
         "knows others; record two or more people for that."
     )
     sessions = tuple(replace(session, subject=wearing[session.name]) for session in corpus.sessions)
-    return replace(corpus, sessions=sessions), Notice("warning", text)
+    about = {**corpus.about, ONE_PERSON: person}
+    return replace(corpus, sessions=sessions, about=about), Notice("warning", text)

@@ -47,6 +47,13 @@ def features(net: Network, shown: Pictures) -> Features:
     return torch.cat(parts).numpy()
 
 
+@torch.inference_mode()
+def scores(net: Network, seen: Features) -> NDArray[np.float32]:
+    """Logits (n, classes) of features (n, features): what `forward` gives for the pictures behind them."""
+    logits: NDArray[np.float32] = net.classify(net.project(torch.from_numpy(seen))).numpy()
+    return logits
+
+
 def fit_head(
     net: Network, metric: Metric, seen: Features, labels: NDArray[np.int64], inverse_penalty: float
 ) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from img2imu_edge.errors import RecordingError
@@ -110,14 +111,22 @@ class Recipe:
     evaluation: EvaluationOptions
     fit: FitOptions = field(default_factory=FitOptions)
 
-    @property
-    def spec(self) -> SpectrogramSpec:
-        """The spectrogram."""
-        return SpectrogramSpec.preset(self.picture.preset).scaled(self.picture.scale)
+    def spec(self, rate: float) -> SpectrogramSpec:
+        """The spectrogram at a sampling rate in Hz: up to what that rate can show, with as many rows."""
+        spec = SpectrogramSpec.preset(self.picture.preset).scaled(self.picture.scale)
+        if spec.frequencies == "linear":
+            return spec
+        # Down to a whole number of hertz, but for rates so low that none is left.
+        highest = math.floor(rate / 2) or rate / 2
+        return replace(spec, f_max=min(spec.f_max, highest))
 
     def plan(self, rate: float) -> SpectrogramPlan:
-        """The spectrogram at a sampling rate in Hz."""
-        return SpectrogramPlan(self.spec, rate, len(self.data.channels))
+        """The spectrogram made ready for a sampling rate in Hz.
+
+        Raises:
+            ValueError: If there is no such spectrogram at this rate.
+        """
+        return SpectrogramPlan(self.spec(rate), rate, len(self.data.channels))
 
     def corpus(self, data: Path | None) -> Corpus:
         """Load the recordings, without the people who are kept out.

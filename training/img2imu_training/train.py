@@ -8,25 +8,40 @@ from importlib.metadata import version
 import numpy as np
 
 from img2imu_edge.card import SCHEMA, DecisionSpec, InputSpec, ModelCard
-from img2imu_training.calibrate import expected_calibration_error, fit_classes, fit_temperature, fit_threshold
-from img2imu_training.evaluate import Fold, Progress, evaluation_windows, held_out, train_one
-from img2imu_training.fit import predict
+from img2imu_training.calibrate import fit_classes, fit_temperature, fit_threshold
+from img2imu_training.crossfit import CrossFit, cross_fit
+from img2imu_training.evaluate import Fold, evaluation_windows, held_out, train_one
+from img2imu_training.fit import Learner, predict
 from img2imu_training.network import Network
+from img2imu_training.progress import Unwatched, Watch
 from img2imu_training.recipe import Recipe
 from img2imu_training.recordings import Corpus
+from img2imu_training.tune import Tuning
 from img2imu_training.windows import pictures
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A network, its card, and what held-out people said of networks like it."""
+    """A network, its card, and what held-out people said of networks like it.
+
+    Attributes:
+        net: The network, trained on everyone.
+        card: Its card.
+        folds: Held-out groups, each with a network that never saw it.
+        judged: Calibration, judged on groups that it was not fitted on.
+        tuning: The course of the gradient descent on everyone.
+    """
 
     net: Network
     card: ModelCard
     folds: list[Fold]
+    judged: CrossFit
+    tuning: Tuning
 
 
-def train(recipe: Recipe, corpus: Corpus, progress: Progress = lambda step, loss: None) -> Trained:
+def train(
+    recipe: Recipe, corpus: Corpus, watch: Watch | None = None, learner: Learner | None = None
+) -> Trained:
     """Train a model as its recipe says; the same seed gives the same model.
 
     Temperature and rejection threshold come from the held-out people of the recipe's first seed. The
@@ -35,27 +50,34 @@ def train(recipe: Recipe, corpus: Corpus, progress: Progress = lambda step, loss
     Args:
         recipe: The recipe.
         corpus: The recipe's recordings, without the people who are kept out.
-        progress: Called after each training step.
+        watch: Told of each held-out group and each step.
+        learner: The recipe's, if there is one already.
     """
-    folds = list(held_out(recipe, corpus, recipe.seed, progress))
+    watch = watch or Unwatched()
+    learner = learner or recipe.learner(corpus.rate)
+    fit_metric(learner, watch)
+    folds = list(held_out(recipe, corpus, learner, recipe.seed, watch))
     windows = evaluation_windows(recipe, corpus)
-    net, _ = train_one(recipe.learner(corpus.rate), windows, len(corpus.classes), recipe.seed, progress)
-    return Trained(net, make_card(recipe, corpus, net, folds), folds)
+    watch.begin("everyone", recipe.fit.tune.steps)
+    net, tuning = train_one(learner, windows, len(corpus.classes), recipe.seed, watch.step)
+    judged = cross_fit(folds, recipe.decision.false_alarm)
+    return Trained(net, make_card(recipe, corpus, net, folds, judged), folds, judged, tuning)
 
 
-def training_steps(recipe: Recipe) -> int:
-    """How often `train` calls its `progress`."""
-    return recipe.fit.tune.steps * (recipe.evaluation.folds + 1)
+def fit_metric(learner: Learner, watch: Watch) -> None:
+    """Have a learner fit its metric, which can take longer than all that follows."""
+    watch.begin("metric of motion")
+    _ = learner.metric
 
 
-def make_card(recipe: Recipe, corpus: Corpus, net: Network, folds: list[Fold]) -> ModelCard:
+def make_card(recipe: Recipe, corpus: Corpus, net: Network, folds: list[Fold], judged: CrossFit) -> ModelCard:
     """The card of a network trained on the whole corpus, with decisions fitted on held-out people."""
     logits = np.concatenate([fold.logits for fold in folds])
     labels = np.concatenate([fold.windows.labels for fold in folds])
     temperature = fit_temperature(logits, labels)
     threshold = fit_threshold(np.concatenate([f.distances for f in folds]), recipe.decision.false_alarm)
-    windows = evaluation_windows(recipe, corpus)
-    _, embeddings = predict(net, pictures(windows.samples, recipe.plan(corpus.rate)))
+    windows, plan = evaluation_windows(recipe, corpus), recipe.plan(corpus.rate)
+    _, embeddings = predict(net, pictures(windows.samples, plan))
     classes = fit_classes(embeddings, windows.labels, len(corpus.classes))
     scores = [fold.macro_f1 for fold in folds]
     return ModelCard(
@@ -70,7 +92,7 @@ def make_card(recipe: Recipe, corpus: Corpus, net: Network, folds: list[Fold]) -
             hop_columns=recipe.picture.hop_columns,
             placement=recipe.data.placement,
         ),
-        spectrogram=recipe.spec,
+        spectrogram=plan.spec,
         decision=DecisionSpec(
             temperature=round(temperature, 4),
             smoothing=recipe.decision.smoothing,
@@ -81,8 +103,10 @@ def make_card(recipe: Recipe, corpus: Corpus, net: Network, folds: list[Fold]) -
         license=recipe.license,
         quantisation="float32",
         provenance={
-            "data": {"name": corpus.name, **corpus.about},
+            "data": {"name": corpus.name, "recordings": recipe.data.corpus, **corpus.about},
             "subjects": {"trained": list(corpus.subjects), "kept_out": list(recipe.data.keep_out)},
+            "base": recipe.network.base,
+            "gradient_steps": recipe.fit.tune.steps,
             "seed": recipe.seed,
             "torch": version("torch"),
         },
@@ -92,9 +116,8 @@ def make_card(recipe: Recipe, corpus: Corpus, net: Network, folds: list[Fold]) -
                 "spread": round(float(np.std(scores, ddof=1)), 4),
                 "networks": len(scores),
                 "held_out": [list(fold.test) for fold in folds],
-                "expected_calibration_error": round(
-                    expected_calibration_error(logits, labels, temperature), 4
-                ),
+                "expected_calibration_error": round(judged.calibration_error, 4),
+                "false_alarm": round(judged.false_alarm, 4),
             }
         },
     )

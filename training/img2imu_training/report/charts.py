@@ -128,7 +128,7 @@ def distances(rejection: Rejection) -> Markup:
     entries = [("bar one", "known"), ("bar two", "to be rejected")][: len(shown)]
     return legend(*entries) + frame.drawing(
         "Distances and the threshold of rejection",
-        f"{np.mean(known > rejection.threshold):.1%} of the windows of known classes lie beyond it.",
+        f"{rejection.false_alarm:.1%} of the windows of known classes lie beyond it.",
         *parts,
     )
 

@@ -92,6 +92,8 @@ class Rejection:
     Attributes:
         groups: For each held-out group the distances (windows,) of its windows, all of known classes.
         threshold: Distances above it are "unknown".
+        thresholds: (groups,) the same for each group, fitted on the others; false alarms are counted by
+            them. None stands for the one threshold.
         unknown: (windows,) distances of something that should be rejected, if there was any.
 
     Raises:
@@ -101,6 +103,7 @@ class Rejection:
     groups: tuple[Floats, ...]
     threshold: float
     unknown: Floats | None = None
+    thresholds: Floats | None = None
 
     def __post_init__(self) -> None:
         if not self.groups or not all(len(group) for group in self.groups):
@@ -116,7 +119,17 @@ class Rejection:
     @property
     def false_alarms(self) -> Floats:
         """(groups,) share of known windows called unknown."""
-        return np.array([np.mean(group > self.threshold) for group in self.groups])
+        return np.array([np.mean(beyond) for beyond in self._beyond])
+
+    @property
+    def false_alarm(self) -> float:
+        """Share of all known windows called unknown."""
+        return float(np.mean(np.concatenate(self._beyond)))
+
+    @property
+    def _beyond(self) -> list[NDArray[np.bool_]]:
+        each = np.full(len(self.groups), self.threshold) if self.thresholds is None else self.thresholds
+        return [group > limit for group, limit in zip(self.groups, each, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
