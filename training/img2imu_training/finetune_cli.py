@@ -5,13 +5,14 @@ The heavy imports are inside the command: the help of `img2imu` must not wait fo
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from img2imu_training.console import Bars, show_notices
 
@@ -124,8 +125,10 @@ def finetune_command(
         aside.print("stopped; nothing was written", style="yellow")
         raise typer.Exit(130) from None
     save(output, found.trained.net, found.trained.card)
-    write(build_report(task, found), report)
-    console.print(_result(task, found, output, report))
+    write(build_report(task, found, date.today().isoformat()), report)
+    for what, text in _result(task, found, output, report):
+        line = Text.assemble((f"{what:<12}", "bold"), text)
+        console.print(line, soft_wrap=True)  # paths and commands stay whole, to be copied
 
 
 def _summary(task: Task) -> str:
@@ -136,37 +139,43 @@ def _summary(task: Task) -> str:
     )
 
 
-def _result(task: Task, found: Finetuned, output: Path, report: Path) -> Table:
-    """What came of it, in a few lines."""
+def _result(task: Task, found: Finetuned, output: Path, report: Path) -> list[tuple[str, str]]:
+    """What came of it: names and what there is to say."""
     import numpy as np
 
     from img2imu_training.report.measures import confusion, per_class
 
     trained = found.trained
-    scores = np.array([fold.macro_f1 for fold in trained.folds])
+    told = trained.card.metrics["leave_subjects_out"]
     said = np.concatenate([fold.logits.argmax(axis=1) for fold in trained.folds])
     truth = np.concatenate([fold.windows.labels for fold in trained.folds])
     f1 = per_class(confusion(truth, said, len(task.corpus.classes))).f1
     worst = int(f1.argmin())
     novelty = trained.card.decision.novelty
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    table.add_row(
-        "macro-F1",
-        f"{scores.mean():.3f} ± {scores.std(ddof=1):.3f} on {task.group} it never saw ({len(scores)} groups)",
-    )
-    table.add_row("weakest", f"{task.corpus.classes[worst]}, F1 {f1[worst]:.3f}")
+    lines = [
+        (
+            "macro-F1",
+            f"{told['macro_f1']:.3f} ± {told['spread']:.3f} on {task.group} it never saw "
+            f"({told['networks']} groups)",
+        ),
+        ("weakest", f"{task.corpus.classes[worst]}, F1 {f1[worst]:.3f}"),
+    ]
     if novelty is not None:
-        table.add_row(
-            "unknown",
-            f"beyond a distance of {novelty.threshold:.2f}, which costs {trained.judged.false_alarm:.1%} "
-            f"of what it knows ({novelty.false_alarm:.1%} asked for)",
+        costs, asked = 100 * told["false_alarm"], 100 * novelty.false_alarm
+        lines.append(
+            (
+                "unknown",
+                f"beyond a distance of {novelty.threshold:.2f}; costs {costs:.1f}% of what it "
+                f"knows ({asked:.3g}% asked)",
+            )
         )
-    table.add_row("confidence", f"{trained.judged.calibration_error:.1%} off on average")
-    table.add_row("written", f"{output} ({output.stat().st_size / 1000:,.0f} kB)\n{report}")
-    table.add_row("next", f"img2imu export {output}")
-    return table
+    lines += [
+        ("confidence", f"{100 * told['expected_calibration_error']:.1f}% off on average"),
+        ("written", f"{output} ({output.stat().st_size / 1000:,.0f} kB)"),
+        ("", str(report)),
+        ("next", f"img2imu export {output}"),
+    ]
+    return lines
 
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich", help=__doc__)

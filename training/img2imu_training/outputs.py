@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from img2imu_edge.errors import TrainingError
@@ -18,13 +17,16 @@ def make_room(path: Path, option: str) -> None:
     Raises:
         TrainingError: If it cannot.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(
-            f"cannot make the folder {path.parent}: {error.strerror or error}; choose another with {option}"
-        ) from error
     if path.is_dir():
         raise TrainingError(f"{path} is a folder; name a file in it with {option}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise TrainingError(f"{path} may not be written; choose another with {option}")
+    new = not path.exists()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab"):
+            pass
+        if new:
+            path.unlink()
+    except OSError as error:
+        raise TrainingError(
+            f"cannot write {path}: {error.strerror or error}; choose another place with {option}"
+        ) from error
