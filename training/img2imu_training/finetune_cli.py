@@ -161,7 +161,7 @@ def _result(task: Task, found: Finetuned, output: Path, report: Path) -> list[tu
         ("weakest", f"{task.corpus.classes[worst]}, F1 {f1[worst]:.3f}"),
     ]
     if novelty is not None:
-        costs, asked = 100 * told["false_alarm"], 100 * novelty.false_alarm
+        costs, asked = 100 * novelty.false_alarm, 100 * task.recipe.decision.false_alarm
         lines.append(
             (
                 "unknown",

@@ -98,7 +98,7 @@ def make_card(recipe: Recipe, corpus: Corpus, net: Network, folds: list[Fold], j
             smoothing=recipe.decision.smoothing,
             margin=recipe.decision.margin,
             min_coverage=recipe.decision.min_coverage,
-            novelty=replace(classes, threshold=threshold, false_alarm=recipe.decision.false_alarm),
+            novelty=replace(classes, threshold=threshold, false_alarm=round(judged.false_alarm, 4)),
         ),
         license=recipe.license,
         quantisation="float32",
@@ -117,7 +117,6 @@ def make_card(recipe: Recipe, corpus: Corpus, net: Network, folds: list[Fold], j
                 "networks": len(scores),
                 "held_out": [list(fold.test) for fold in folds],
                 "expected_calibration_error": round(judged.calibration_error, 4),
-                "false_alarm": round(judged.false_alarm, 4),
             }
         },
     )
