@@ -321,7 +321,9 @@ def test_recordings_that_cannot_be_learned_from_are_refused(corpus: Corpus, tmp_
     write(tmp_path / "own", "b", excerpt(corpus, "02", CLASSES[:2]), subject="bob")
     lines = excerpt(corpus, "02", CLASSES[2:], seconds=5)
     write(tmp_path / "own", "c", lines, subject="bob")
-    with pytest.raises(RecordingError, match=r"'trapezius_row' \(1 window of bob\).*record it in one more"):
+    with pytest.raises(
+        RecordingError, match=r"'trapezius_row' \(1 window of bob\).*shorter --window, record it in one more"
+    ):
         made(tmp_path / "own", OPTIONS)
     (tmp_path / "bad.safetensors").write_bytes(b"not a backbone")
     (tmp_path / "own" / "c.csv").unlink()

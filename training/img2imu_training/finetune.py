@@ -273,16 +273,19 @@ def _check_windows(corpus: Corpus, windows: Windows, window_s: float) -> None:
             "without a pause, or leave its label empty"
         )
     what = "session" if ONE_PERSON in corpus.about else "person"
-    single = []
+    single: list[str] = []
+    shorter = ""
     for number, name in enumerate(corpus.classes):
         mine = windows.labels == number
         who = np.unique(windows.subjects[mine])
         if len(who) == 1:
             single.append(f"{name!r} ({mine.sum()} window{'s' if mine.sum() > 1 else ''} of {who[0]})")
+            if longest[number] < 2 * window_s:  # others may have done it, only not for as long
+                shorter = "take a shorter --window, "
     if single:
         raise RecordingError(
             f"from one {what} only: {listed(single)}. A class is learned from some and judged by others; "
-            f"record it in one more {what}, join it with another class, or leave its label empty"
+            f"{shorter}record it in one more {what}, join it with another class, or leave its label empty"
         )
 
 
