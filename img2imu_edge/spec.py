@@ -99,8 +99,8 @@ class SpectrogramSpec:
         * `paper`: the reference front-end of IMG2IMU (arXiv 2209.00945, the authors' Android demo): Hann
           frames of 128 samples every 12 at 64 Hz, log10 power density, each axis stretched to 0 … 1 per
           window. The demo's drawing loop loses the lowest frequency; this follows the formula, not the slip.
-        * `motion`: log-spaced frequencies where wrists move, each over four of its cycles, fixed contrast, and
-          level rows from posture to the course of slow motion. The winner of the project's few-label
+        * `motion`: log-spaced frequencies where wrists move, each over four of its cycles, fixed contrast,
+          and level rows from posture to the course of slow motion. The winner of the few-label
           benchmark.
 
         Both take three axes (accelerometer) or six (accelerometer, then gyroscope).

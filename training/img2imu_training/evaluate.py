@@ -97,7 +97,8 @@ def train_one(
     """
     people = tuple(map(str, np.unique(windows.subjects)))
     seen, validation = windows, None
-    if learner.options.tune.steps and len(people) > MIN_PEOPLE:
+    how = learner.options.tune
+    if how.steps and how.stop_early and len(people) > MIN_PEOPLE:
         aside = part(people, min(4, len(people)), seed)[0]
         rest = windows.of(tuple(p for p in people if p not in aside))
         if len(np.unique(rest.labels)) == classes:

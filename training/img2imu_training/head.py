@@ -67,8 +67,8 @@ def fit_head(
         inverse_penalty: scikit-learn's `C`; classes are weighted evenly.
     """
     moved = metric.apply(seen)
-    middle, size = moved.mean(axis=0), moved.std()
-    centred = (moved - middle) / size
+    middle, size = moved.mean(axis=0, dtype=np.float64), float(moved.std(dtype=np.float64))
+    centred = (moved - middle.astype(np.float32)) / np.float32(size)
     axes = principal_axes(centred, net.architecture.embedding)
     embedded = centred @ axes
     regression = LogisticRegression(C=inverse_penalty, max_iter=300, class_weight="balanced")
@@ -86,8 +86,8 @@ def fit_head(
             layer.bias.copy_(torch.from_numpy(offset))
 
 
-def principal_axes(centred: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+def principal_axes(centred: Features, count: int) -> NDArray[np.float64]:
     """The axes (features, count) along which data (n, features) vary most."""
     _, _, axes = randomized_svd(centred, count, n_iter=4, random_state=0)
-    found: NDArray[np.float64] = axes.T
+    found: NDArray[np.float64] = axes.T.astype(np.float64)
     return found

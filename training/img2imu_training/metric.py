@@ -38,9 +38,9 @@ class Metric:
     mean: NDArray[np.float64]
     matrix: NDArray[np.float64]
 
-    def apply(self, features: Features) -> NDArray[np.float64]:
+    def apply(self, features: Features) -> Features:
         """Features (n, features) in the metric's space."""
-        moved: NDArray[np.float64] = (features - self.mean) @ self.matrix
+        moved: Features = (features - self.mean.astype(np.float32)) @ self.matrix.astype(np.float32)
         return moved
 
 

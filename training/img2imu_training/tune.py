@@ -35,6 +35,7 @@ class TuneOptions:
         smoothing: Label smoothing.
         average: Decay of the running mean of the weights that is kept in the end.
         check_every: Steps from one look at the validation windows to the next.
+        stop_early: Set some of the people aside, if there are enough, to say when to stop.
         fresh: The network starts from fresh weights: batch normalisation learns its statistics, and all
             weights have one rate.
     """
@@ -46,6 +47,7 @@ class TuneOptions:
     smoothing: float = 0.05
     average: float = 0.99
     check_every: int = 50
+    stop_early: bool = True
     fresh: bool = False
 
 
