@@ -13,7 +13,7 @@ from img2imu_edge.spectrogram import SpectrogramPlan
 from img2imu_training.augment import Augmentation, vary
 from img2imu_training.backbones import Backbone
 from img2imu_training.head import HeadOptions, features, fit_head
-from img2imu_training.metric import Metric, fit_metric, formula_pairs
+from img2imu_training.metric import Features, Metric, fit_metric, formula_pairs
 from img2imu_training.network import Architecture, Network
 from img2imu_training.tune import Progress, TuneOptions, Tuning, tune
 from img2imu_training.windows import Pictures, Windows, pictures
@@ -56,15 +56,20 @@ class Learner:
     @cached_property
     def metric(self) -> Metric:
         """The metric of the frozen backbone's features."""
-        net, head = self._network(classes=2, embedding=1), self.options.head
-        first, second = formula_pairs(self.plan, self.columns, head.pairs, seed=0)
-        return fit_metric(features(net, first), features(net, second), head.shrinkage)
+        return fit_metric(*self._formula, self.options.head.shrinkage)
+
+    @cached_property
+    def _formula(self) -> tuple[Features, Features]:
+        """Features of formula-made pairs."""
+        net = self._network(classes=2, embedding=1)
+        first, second = formula_pairs(self.plan, self.columns, self.options.head.pairs, seed=0)
+        return features(net, first), features(net, second)
 
     def frozen(self) -> Learner:
         """The same without gradient descent; it shares the metric."""
         options = replace(self.options, tune=replace(self.options.tune, steps=0))
         other = Learner(self.base, self.plan, self.columns, self.embedding, options)
-        other.metric = self.metric
+        other._formula, other.metric = self._formula, self.metric
         return other
 
     def fit(
@@ -104,7 +109,8 @@ class Learner:
         varied = vary(np.repeat(some.samples, copies, axis=0), how, rng)
         shown = np.concatenate([pictures(some.samples, self.plan), pictures(varied, self.plan)])
         labels = np.concatenate([some.labels, np.repeat(some.labels, copies)])
-        fit_head(net, self.metric, features(net, shown), labels, head.inverse_penalty)
+        strangers, _ = self._formula
+        fit_head(net, self.metric, features(net, shown), labels, strangers, head.inverse_penalty)
         course = tune(net, windows, self.plan, self.options.tune, how, rng, progress, validation)
         return net.eval(), course
 

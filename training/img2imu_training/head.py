@@ -1,8 +1,10 @@
 """The head in closed form: an embedding and class scores from a few labelled windows, the backbone frozen.
 
 The features of windows and of varied copies of them are put into the metric's space; the principal axes of
-what is there become the embedding, and a logistic regression on it the scores. With few labels this is better
-than gradient descent on the whole network, takes a second, and is where that starts when there are many.
+what is there become the embedding, and a logistic regression on it the scores. A quarter of the embedding are
+the principal axes of formula-made motion in what is left: the scores leave them alone, but a movement unlike
+all that was trained on shows there, which is what its rejection needs. With few labels this is better than
+gradient descent on the whole network, takes a second, and is where that starts when there are many.
 """
 
 from __future__ import annotations
@@ -55,7 +57,12 @@ def scores(net: Network, seen: Features) -> NDArray[np.float32]:
 
 
 def fit_head(
-    net: Network, metric: Metric, seen: Features, labels: NDArray[np.int64], inverse_penalty: float
+    net: Network,
+    metric: Metric,
+    seen: Features,
+    labels: NDArray[np.int64],
+    strangers: Features,
+    inverse_penalty: float,
 ) -> None:
     """Set a network's `project` and `classify`.
 
@@ -64,18 +71,25 @@ def fit_head(
         metric: Of the network's features.
         seen: (n, features) of the training windows and their copies.
         labels: (n,) their classes, each there at least once.
+        strangers: (m, features) of formula-made motion.
         inverse_penalty: scikit-learn's `C`; classes are weighted evenly.
     """
     moved = metric.apply(seen)
     middle, size = moved.mean(axis=0, dtype=np.float64), float(moved.std(dtype=np.float64))
     centred = (moved - middle.astype(np.float32)) / np.float32(size)
-    axes = principal_axes(centred, net.architecture.embedding)
+    others = net.architecture.embedding // 4
+    axes = principal_axes(centred, net.architecture.embedding - others)
     embedded = centred @ axes
     regression = LogisticRegression(C=inverse_penalty, max_iter=300, class_weight="balanced")
     regression.fit(embedded, labels)
     weights, bias = regression.coef_, regression.intercept_
     if len(weights) == 1:  # two classes have one score: the second's over the first's
         weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+    if others:
+        apart = (metric.apply(strangers) - middle.astype(np.float32)) / np.float32(size)
+        apart -= apart @ axes @ axes.T
+        axes = np.concatenate([axes, principal_axes(apart, others)], axis=1)
+        weights = np.pad(weights, ((0, 0), (0, others)))
     project = metric.matrix @ axes / size
     with torch.no_grad():
         for layer, matrix, offset in (

@@ -63,7 +63,7 @@ class NetworkOptions:
     """
 
     base: str
-    embedding: int = 96
+    embedding: int = 128
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from img2imu_training.benchmark.methods import Family
 from img2imu_training.fit import FitOptions, Learner, predict
 from img2imu_training.windows import Windows, pictures
 
-EMBEDDING = 96
+EMBEDDING = 128
 
 
 class Ours:
