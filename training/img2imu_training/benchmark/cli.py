@@ -47,6 +47,9 @@ def few_label_command(
     ] = "1,2,5,10,20,all",
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many draws of people and windows.")] = 5,
     axes: Annotated[int, typer.Option("--axes", help="3, or 6 with the gyroscope.")] = 3,
+    picture: Annotated[
+        str, typer.Option("--picture", help="The picture that methods see: motion (ours) or paper.")
+    ] = "motion",
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes, of one thread each.")] = 1,
     report: Annotated[
         Path | None, typer.Option("--report", help="Folder for the tables and the curves of all results.")
@@ -78,7 +81,7 @@ def few_label_command(
 
     chosen = [CLASSICAL if name == "classical" else (name,) for name in _parted(methods)]
     benchmark = Benchmark(
-        tasks=find_tasks(tuple(TASKS) if tasks == "all" else _parted(tasks), axes),
+        tasks=find_tasks(tuple(TASKS) if tasks == "all" else _parted(tasks), axes, picture),
         methods=tuple(dict.fromkeys(name for names in chosen for name in names)),
         budgets=tuple(_budget(text) for text in _parted(budgets)),
         seeds=tuple(range(seeds)),

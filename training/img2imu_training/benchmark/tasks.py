@@ -19,6 +19,8 @@ from img2imu_training import spar
 from img2imu_training.recordings import NO_LABEL, Corpus, read_npz
 from img2imu_training.windows import Windows, cut, window_samples
 
+PICTURE = "motion"
+
 WINDOW_S = 5.0
 """Seconds of motion behind the `motion` preset's picture of 35 columns."""
 
@@ -35,6 +37,7 @@ class Task:
         hop_s: Seconds from the start of a window to the start of the next.
         agreement: Share of a window that must carry its label; see `cut`.
         channels: What is measured; the accelerometer alone, as in the paper, or the gyroscope too.
+        picture: Preset of the picture, for the methods that see one.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Task:
     hop_s: float = 2.5
     agreement: float = 0.8
     channels: tuple[str, ...] = ACCELEROMETER
+    picture: str = PICTURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +78,16 @@ TASKS = {
 """By name."""
 
 
-def find_tasks(names: tuple[str, ...], axes: int = 3) -> tuple[Task, ...]:
+def find_tasks(names: tuple[str, ...], axes: int = 3, picture: str = PICTURE) -> tuple[Task, ...]:
     """Tasks by name, in this order.
 
     Args:
         names: Keys of `TASKS`.
         axes: 3 for the accelerometer, 6 for the gyroscope too.
+        picture: Preset of the picture; of another than ours, the task's name says so.
 
     Raises:
-        BenchmarkError: If no task has such a name, or there can be no such axes.
+        BenchmarkError: If no task has such a name, or there can be no such axes or picture.
     """
     unknown = [name for name in names if name not in TASKS]
     if unknown:
@@ -90,12 +95,19 @@ def find_tasks(names: tuple[str, ...], axes: int = 3) -> tuple[Task, ...]:
     if axes not in (3, 6):
         raise BenchmarkError(f"tasks have 3 axes or 6 with the gyroscope, not {axes}")
     channels = ACCELEROMETER if axes == 3 else ACCELEROMETER + GYROSCOPE
-    return tuple(replace(TASKS[name], channels=channels) for name in names)
+    try:
+        SpectrogramSpec.preset(picture)
+    except ValueError as error:
+        raise BenchmarkError(str(error)) from error
+    ending = "" if picture == PICTURE else f" ({picture} picture)"
+    return tuple(
+        replace(TASKS[name], name=name + ending, channels=channels, picture=picture) for name in names
+    )
 
 
 def task_spec(task: Task) -> SpectrogramSpec:
-    """The `motion` preset, its durations scaled to the task's windows."""
-    return SpectrogramSpec.preset("motion").scaled(task.window_s / WINDOW_S)
+    """The task's picture, its durations scaled to the task's windows."""
+    return SpectrogramSpec.preset(task.picture).scaled(task.window_s / WINDOW_S)
 
 
 def task_columns(task: Task, rate: float) -> int:
