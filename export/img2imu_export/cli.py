@@ -100,7 +100,8 @@ def _judge(
 def _table(comparisons: Sequence[Comparison], evidence: Evidence) -> Table:
     first = comparisons[0]
     table = Table(
-        title=f"{first.windows} windows of people kept out of training ({', '.join(evidence.people)});\n"
+        title=f"{first.windows} windows of people "
+        f"{'kept out of' if evidence.strangers else 'in'} training ({', '.join(evidence.people)});\n"
         f"the checkpoint's macro-F1 on them is {first.float_f1:.4f}",
         box=None,
     )

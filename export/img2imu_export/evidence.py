@@ -22,15 +22,18 @@ class Evidence:
 
     Attributes:
         calibration: (windows, 3, rows, columns) of people in training, drawn evenly.
-        pictures: (windows, 3, rows, columns) of people kept out of training, at the card's decision hop.
+        pictures: (windows, 3, rows, columns) of people kept out of training, at the card's decision hop; of
+            those in training where nobody was kept out.
         labels: (windows,) int64 classes of `pictures`.
         people: Whose `pictures` are.
+        strangers: Whether they were kept out.
     """
 
     calibration: Pictures
     pictures: Pictures
     labels: NDArray[np.int64]
     people: tuple[str, ...]
+    strangers: bool
 
 
 def gather(card: ModelCard, corpus: str | None, data: Path | None, count: int) -> Evidence:
@@ -38,7 +41,7 @@ def gather(card: ModelCard, corpus: str | None, data: Path | None, count: int) -
 
     Args:
         card: Its provenance says who was trained on and who was kept out.
-        corpus: `spar`, or a file or folder within `data`; None takes the name in the card.
+        corpus: `spar`, or a file or folder within `data`; None takes what the card says.
         data: Directory of corpora that do not come with a package.
         count: Pictures to calibrate on.
 
@@ -47,33 +50,39 @@ def gather(card: ModelCard, corpus: str | None, data: Path | None, count: int) -
         ModelError: If the card does not say whose recordings are whose, or has other classes.
         RecordingError: If the corpus cannot be read.
     """
-    recipe, windows = need("img2imu_training.recipe"), need("img2imu_training.windows")
+    windows = need("img2imu_training.windows")
     try:
         trained, kept_out = (tuple(card.provenance["subjects"][key]) for key in ("trained", "kept_out"))
-        name = corpus or str(card.provenance["data"]["name"])
-    except (KeyError, TypeError) as error:
+        recorded = card.provenance["data"]
+        name = corpus or str(recorded.get("recordings") or recorded["name"])
+    except (KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             "the card's provenance does not name its data and subjects; "
             "train the model again with: img2imu train"
         ) from error
-    loaded = recipe.load_corpus(name, data).only(card.input.channels)
+    loaded = _load(name, data, card.input.rate).only(card.input.channels)
     if loaded.classes != card.labels or loaded.rate != card.input.rate:
         raise ModelError(f"the corpus {name} has other classes or another rate than the card")
-    if not kept_out:
-        raise ModelError(
-            "the card names nobody who was kept out of training, so nobody to check the export on"
-        )
     plan = SpectrogramPlan(card.spectrogram, card.input.rate, len(card.input.channels))
 
     def cut(people: tuple[str, ...]) -> Any:
         length = windows.window_samples(plan, card.input.columns)
         return windows.cut(loaded.of(people), length, plan.hop * card.input.hop_columns)
 
-    seen, unseen = cut(trained), cut(kept_out)
+    seen, unseen = cut(trained), cut(kept_out or trained)
     drawn = np.random.default_rng(0).permutation(len(seen))[:count]
     return Evidence(
         calibration=windows.pictures(seen.samples[np.sort(drawn)], plan),
         pictures=windows.pictures(unseen.samples, plan),
         labels=unseen.labels,
-        people=kept_out,
+        people=kept_out or trained,
+        strangers=bool(kept_out),
     )
+
+
+def _load(name: str, data: Path | None, rate: float) -> Any:
+    """A corpus by its name; without a data directory, also recordings by their own path."""
+    if data is None and Path(name).exists():
+        corpus, _ = need("img2imu_training.gather").read_recordings(Path(name), rate)
+        return corpus
+    return need("img2imu_training.recipe").load_corpus(name, data)

@@ -177,6 +177,10 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         find_tasks(("spar",), axes=4)
     with pytest.raises(BenchmarkError, match="no preset is called 'oil'"):
         find_tasks(("spar",), picture="oil")
+    with pytest.raises(BenchmarkError, match="say --data FOLDER"):
+        load_task(TASKS["swimming"])
+    with pytest.raises(RecordingError, match="swimming"):
+        load_task(TASKS["swimming"], tmp_path)
 
 
 def test_the_picture_of_the_paper_is_a_task_of_its_own() -> None:
@@ -186,7 +190,3 @@ def test_the_picture_of_the_paper_is_a_task_of_its_own() -> None:
     data = load_task(task)
     shown = pictures(data.windows.samples[:2], SpectrogramPlan(task_spec(task), data.rate, 3))
     assert shown.shape == (2, 3, 51, 17)
-    with pytest.raises(BenchmarkError, match="say --data FOLDER"):
-        load_task(TASKS["swimming"])
-    with pytest.raises(RecordingError, match="swimming"):
-        load_task(TASKS["swimming"], tmp_path)
