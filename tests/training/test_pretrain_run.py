@@ -45,7 +45,7 @@ from typer.testing import CliRunner
 
 from img2imu_edge.errors import ModelError, RecordingError, TrainingError
 
-RECIPES = sorted((Path(__file__).parents[2] / "training" / "recipes" / "pretrain").glob("*.toml"))
+RECIPES = sorted((Path(__file__).parents[2] / "training" / "recipes" / "pretrain").rglob("*.toml"))
 CPU = Machine(accelerator="cpu", devices=1)
 RECIPE = PretrainRecipe(
     name="test",

@@ -21,7 +21,6 @@ class Augmentation:
     """How strong each variation is; 0 turns it off.
 
     Attributes:
-        shift: Windows start anywhere, not on the evaluation's grid.
         rotate_deg: Standard deviation of the strap's turn about a random axis, degrees.
         mirror: Probability that a window is shown as the other arm would have recorded it.
         scale: Standard deviation of the logarithm of a factor on the motion (gravity stays).
@@ -30,7 +29,6 @@ class Augmentation:
         mask: Longest masked run of rows and of columns, as a share of the picture.
     """
 
-    shift: bool = True
     rotate_deg: float = 0.0
     mirror: float = 0.0
     scale: float = 0.0

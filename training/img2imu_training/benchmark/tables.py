@@ -36,7 +36,7 @@ def budget_name(budget: int | None) -> str:
 
 
 def score_table(scores: Scores) -> str:
-    """Methods × tasks with their means; the best value of each column is bold.
+    """Methods × tasks with their means; the best value of each column is bold, a method without any left out.
 
     The mean over all tasks is told for methods that have them all; where one has not, a second mean is taken
     over the tasks that every method has.
@@ -55,6 +55,7 @@ def score_table(scores: Scores) -> str:
         [_name(scores, method), FAMILIES[scores.families[method]]]
         + [_written(cell, top, most) for cell, top in zip(cells[method], best, strict=True)]
         for method in range(len(scores.methods))
+        if any(cells[method])
     ]
     return markdown(["method", "starts from", *columns], rows, numbers_from=2)
 
