@@ -72,7 +72,7 @@ class FinetuneOptions:
         fit: How to learn, but for the steps.
     """
 
-    base: str = "small"
+    base: str = "tiny"
     window: float = PRESET_S
     hop: float = 0.5
     sensors: Literal["acc", "acc+gyr", "auto"] = "auto"

@@ -34,7 +34,7 @@ def finetune_command(
     ],
     base: Annotated[
         str, typer.Option(help="Pre-trained backbone: tiny, small, or a file from img2imu pretrain.")
-    ] = "small",
+    ] = "tiny",
     output: Annotated[Path, typer.Option("--output", "-o", help="Model to write (.safetensors).")] = Path(
         "model.safetensors"
     ),

@@ -20,7 +20,7 @@ class Ours:
 
     Args:
         spec: The picture of the task.
-        base: What the backbone starts from; see `load_base`. None is `small`.
+        base: What the backbone starts from; see `load_base`. None is `tiny`.
         label: What to call it; the base's name by default.
         options: How it learns.
     """
@@ -33,7 +33,7 @@ class Ours:
         options: FitOptions | None = None,
     ) -> None:
         self.spec, self.options = spec, options or FitOptions()
-        self.base = base or "small"
+        self.base = base or "tiny"
         self.name = f"ours ({label or self.base})"
         self.family: Family = "scratch" if self.base.startswith(UNTRAINED) else "ours"
         self._learners: dict[tuple[float, int, int], Learner] = {}
