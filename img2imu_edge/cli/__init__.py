@@ -44,7 +44,7 @@ def main() -> None:
         Console(stderr=True).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
         sys.exit(1)
     except ModuleNotFoundError as error:
-        extra = "export" if sys.argv[1:2] == ["export"] else "train"
+        extra = next((name for name in ("export", "benchmark") if sys.argv[1:2] == [name]), "train")
         advice = f"this command needs {error.name}; get it with: pip install 'img2imu-edge[{extra}]'"
         Console(stderr=True).print(Text.assemble(("error: ", "bold red"), advice), soft_wrap=True)
         sys.exit(1)

@@ -96,7 +96,7 @@ def test_the_closed_form_is_the_regression_it_was_fitted_as() -> None:
     shown[labels == 1, :, 5] += 0.5
     seen = features(net, shown)
     metric = fit_metric(seen[:60], seen[60:], shrinkage=0.1)
-    fit_head(net, metric, seen, labels, seen, inverse_penalty=0.01)
+    fit_head(net, metric, seen, labels, metric.apply(seen), inverse_penalty=0.01)
     logits, embedding = predict(net, shown)
     moved = metric.apply(seen)
     moved = (moved - moved.mean(axis=0)) / moved.std()
@@ -114,7 +114,8 @@ def test_two_classes_have_two_scores() -> None:
     labels = np.arange(40) % 2
     shown[labels == 1, :, 5] += 0.5
     seen = features(net, shown)
-    fit_head(net, fit_metric(seen[:20], seen[20:], 0.1), seen, labels, seen, inverse_penalty=0.1)
+    metric = fit_metric(seen[:20], seen[20:], 0.1)
+    fit_head(net, metric, seen, labels, metric.apply(seen), inverse_penalty=0.1)
     logits, _ = predict(net, shown)
     np.testing.assert_array_equal(logits.argmax(axis=1), labels)
 

@@ -65,11 +65,16 @@ class Learner:
         first, second = formula_pairs(self.plan, self.columns, self.options.head.pairs, seed=0)
         return features(net, first), features(net, second)
 
+    @cached_property
+    def _strangers(self) -> Features:
+        """Formula-made motion in the metric's space."""
+        return self.metric.apply(self._formula[0])
+
     def frozen(self) -> Learner:
         """The same without gradient descent; it shares the metric."""
         options = replace(self.options, tune=replace(self.options.tune, steps=0))
         other = Learner(self.base, self.plan, self.columns, self.embedding, options)
-        other._formula, other.metric = self._formula, self.metric
+        other.metric, other._strangers = self.metric, self._strangers
         return other
 
     def fit(
@@ -109,8 +114,8 @@ class Learner:
         varied = vary(np.repeat(some.samples, copies, axis=0), how, rng)
         shown = np.concatenate([pictures(some.samples, self.plan), pictures(varied, self.plan)])
         labels = np.concatenate([some.labels, np.repeat(some.labels, copies)])
-        strangers, _ = self._formula
-        fit_head(net, self.metric, features(net, shown), labels, strangers, head.inverse_penalty)
+        seen = features(net, shown)
+        fit_head(net, self.metric, seen, labels, self._strangers, head.inverse_penalty)
         course = tune(net, windows, self.plan, self.options.tune, how, rng, progress, validation)
         return net.eval(), course
 

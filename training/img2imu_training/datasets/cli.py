@@ -62,9 +62,14 @@ def _table(catalogue: Catalogue) -> Table:
     """The catalogue, for people."""
     from rich.table import Table
 
-    table = Table("name", "what", "sensor", "people", "classes", "Hz", "axes", "MB", "licence")
+    table = Table(box=None)
+    table.add_column("name", no_wrap=True)
+    table.add_column("what", min_width=32, overflow="fold")
+    for heading in ("people", "Hz", "MB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("licence")
     for name, public in catalogue.sets.items():
         size = sum(remote.mb for remote in public.files)
-        numbers = (public.subjects, public.classes, f"{public.rate:g}", public.axes, size)
-        table.add_row(name, public.title, public.placement, *map(str, numbers), public.licence)
+        what = f"{public.title}; {public.placement}; {public.classes} classes, {public.axes} axes"
+        table.add_row(name, what, str(public.subjects), f"{public.rate:g}", str(size), public.licence)
     return table
