@@ -138,7 +138,9 @@ def test_a_short_training_learns_and_repeats(quick: Recipe) -> None:
 def test_gradient_descent_starts_from_the_closed_form_and_keeps_the_best(quick: Recipe) -> None:
     torch.set_num_threads(1)
     everyone = quick.corpus(None)
-    tuned = replace(quick, fit=replace(quick.fit, tune=TuneOptions(steps=20, batch=16, check_every=10)))
+    tuned = replace(
+        quick, fit=replace(quick.fit, tune=TuneOptions(steps=20, batch=16, check_every=10, rate=1e-4))
+    )
     learner = tuned.learner(everyone.rate)
     few = evaluation_windows(tuned, everyone.of(("01", "02")))
     other = evaluation_windows(tuned, everyone.of(("04",)))
@@ -235,3 +237,18 @@ def test_damaged_and_foreign_checkpoints_are_refused(weights: Path, tmp_path: Pa
     save(path, net, card)
     with pytest.raises(i2e.ModelError, match="not finite"):
         load(path)
+
+
+def test_without_strangers_the_scores_are_the_same() -> None:
+    torch.manual_seed(0)
+    net = Network(SMALL).eval()
+    shown = RNG.random((60, 3, 32, 16)).astype(np.float32)
+    seen, labels = features(net, shown), np.arange(60) % 3
+    metric = fit_metric(seen[:30], seen[30:], 0.1)
+    made = []
+    for strangers in (metric.apply(seen), metric.apply(seen)[:0]):
+        fit_head(net, metric, seen, labels, strangers, inverse_penalty=0.01)
+        made.append(predict(net, shown))
+    np.testing.assert_array_equal(made[0][0], made[1][0])
+    assert np.abs(made[0][1][:, 6:]).max() > 0
+    assert np.abs(made[1][1][:, 6:]).max() == 0

@@ -71,10 +71,10 @@ class Learner:
         return self.metric.apply(self._formula[0])
 
     def frozen(self) -> Learner:
-        """The same without gradient descent; it shares the metric."""
+        """The same for scores alone: no gradient descent, no eye for the unknown. It shares the metric."""
         options = replace(self.options, tune=replace(self.options.tune, steps=0))
         other = Learner(self.base, self.plan, self.columns, self.embedding, options)
-        other.metric, other._strangers = self.metric, self._strangers
+        other.metric, other._strangers = self.metric, self._strangers[:0]
         return other
 
     def fit(

@@ -71,7 +71,8 @@ def fit_head(
         metric: Of the network's features.
         seen: (n, features) of the training windows and their copies.
         labels: (n,) their classes, each there at least once.
-        strangers: (m, features) of formula-made motion, in the metric's space.
+        strangers: (m, features) of formula-made motion, in the metric's space; with none, their part of the
+            embedding is 0 and the scores are the same.
         inverse_penalty: scikit-learn's `C`; classes are weighted evenly.
     """
     moved = metric.apply(seen)
@@ -86,9 +87,11 @@ def fit_head(
     if len(weights) == 1:  # two classes have one score: the second's over the first's
         weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
     if others:
-        apart = (strangers - middle.astype(np.float32)) / np.float32(size)
-        apart -= apart @ axes @ axes.T
-        axes = np.concatenate([axes, principal_axes(apart, others)], axis=1)
+        strange = np.zeros((len(axes), others))
+        if len(strangers):
+            apart = (strangers - middle.astype(np.float32)) / np.float32(size)
+            strange = principal_axes(apart - apart @ axes @ axes.T, others)
+        axes = np.concatenate([axes, strange], axis=1)
         weights = np.pad(weights, ((0, 0), (0, others)))
     project = metric.matrix @ axes / size
     with torch.no_grad():
