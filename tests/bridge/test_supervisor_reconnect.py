@@ -107,7 +107,7 @@ async def test_a_device_that_dies_in_the_handshake_is_looked_for_again(device: S
 
 
 async def test_a_slow_consumer_makes_the_reading_stop(device: ScriptedDevice) -> None:
-    total = 4000
+    total = 8000
     async with source_of(device) as source:
         waiting = bytearray(b"".join(encode_frame(device.data()) for _ in range(total)))
         size = len(waiting)

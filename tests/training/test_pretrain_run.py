@@ -318,7 +318,7 @@ def test_a_probe_sees_what_is_there_and_nothing_else(probe: Probe) -> None:
     assert scores == probe.score(backbone), "it repeats"
     assert backbone.training
     assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
-    assert min(scores.values()) > 0.5
+    assert min(scores.values()) > 0.4, "chance is 1 in 7"
     labels = np.random.default_rng(0).permutation(probe.labels)
     assert max(replace(probe, labels=labels).score(backbone).values()) < 0.25, "chance is 1 in 7"
 

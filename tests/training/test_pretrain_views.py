@@ -175,7 +175,7 @@ def test_decibels_are_amplitude() -> None:
     once, twice = seen(samples), seen(2 * samples)
     inside = (once > 0) & (twice < 1) & (twice > 0.1) & ~LAYOUT.is_level()[:, None]
     difference = (twice - once)[inside] * LAYOUT.span_db
-    assert inside.float().mean() > 0.8
+    assert inside[:, :, LAYOUT.level_rows :].float().mean() > 0.8
     torch.testing.assert_close(difference, torch.full_like(difference, 6.0206), atol=0.01, rtol=0)
     shifted = AmplitudeShift(5, LAYOUT)(torch.full((64, 3, 32, 32), 0.5)) - 0.5
     assert (shifted[:, :, :8] == 0).all()
