@@ -73,7 +73,7 @@ def measure_hops() -> dict[str, float]:
     resampler = Resampler(recording.rate, spec.rate, len(order), model.window_samples / spec.rate)
     stream = StreamingSpectrogram(plan, spec.columns)
     maker = DecisionMaker(model.card.decision, model.card.labels)
-    plain_front_end, plain_engine = plain_way(model.engine.picture_shape, spec.rate)
+    plain_front_end, plain_engine = plain_way(model.engine.input_shape, spec.rate)
 
     def feed(start: int) -> None:
         part = slice(start, start + hop)

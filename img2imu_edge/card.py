@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from img2imu_edge.errors import ModelError
 from img2imu_edge.spec import SpectrogramSpec
@@ -17,8 +17,8 @@ from img2imu_edge.strict import StrictError, from_json
 SCHEMA = 1
 """Version of the card's layout; a card of a newer one is refused."""
 
-CARD_KEY = "img2imu.card"
-"""Where the card lies: this key of ONNX `metadata_props`; `img2imu.card.json` in the zip behind a TFLite."""
+Form = Literal["picture", "samples"]
+"""What a graph takes: the picture that our streaming front-end draws, or samples, and draws it itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class InputSpec:
         columns: Spectrogram columns in one window.
         hop_columns: Columns between decisions.
         placement: Where on the body the sensor was worn.
+        form: What the graph takes: `picture` (3, rows, columns), or `samples` (samples, channels).
     """
 
     channels: tuple[str, ...]
@@ -38,6 +39,20 @@ class InputSpec:
     columns: int
     hop_columns: int
     placement: str
+    form: Form = "picture"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far a file may be from the network that it was made of, on its golden vectors.
+
+    Attributes:
+        picture: Largest error of a cell of the picture, which goes from 0 to 1.
+        logits: Largest error of a logit.
+    """
+
+    picture: float
+    logits: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +116,8 @@ class ModelCard:
         quantisation: `float32`, or how the integers came about.
         provenance: Where it comes from: data and their licences, recipe, versions.
         metrics: What was measured, and on whom.
+        bounds: What `img2imu verify` holds a file to; None before export.
+        sha256: Of the `graph`, and of what else travels in the file, in hexadecimal, by name.
     """
 
     schema: int
@@ -114,6 +131,8 @@ class ModelCard:
     quantisation: str
     provenance: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    bounds: Bounds | None = None
+    sha256: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.labels) < 2 or len(set(self.labels)) < len(self.labels):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from img2imu_edge.card import CARD_KEY, ModelCard
+from img2imu_edge.card import ModelCard
+from img2imu_edge.container import CARD, GOLDEN, Container, unpack
 from img2imu_edge.engines import Engine
-from img2imu_edge.engines.litert import LiteRtEngine, read_card
+from img2imu_edge.engines.litert import LiteRtEngine
 from img2imu_edge.engines.onnx import OnnxEngine
 from img2imu_edge.errors import ModelError
+from img2imu_edge.golden import Golden
 from img2imu_edge.spectrogram import SpectrogramPlan
 
 _SHIPPED = Path(__file__).parent / "models"
@@ -25,12 +28,14 @@ class Model:
         card: What it was trained on and how its output is read.
         engine: The network.
         plan: The card's spectrogram at the model's rate.
+        golden: Real windows by which it can prove itself, if it brings any.
     """
 
     path: Path
     card: ModelCard
     engine: Engine
     plan: SpectrogramPlan
+    golden: Golden | None = None
 
     @property
     def window_samples(self) -> int:
@@ -57,12 +62,40 @@ def load_model(path: str | Path) -> Model:
         MissingExtraError: If the engine that it needs is not installed.
     """
     path = _locate(path)
-    content = path.read_bytes()
     try:
-        engine, card = _open(content)
-        return Model(path, card, engine, _check(card, engine))
+        return open_model(unpack(path.read_bytes()), path)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+
+
+def open_model(parts: Container, path: Path) -> Model:
+    """A model from the parts of its file.
+
+    Args:
+        parts: From `unpack`.
+        path: Where they come from.
+
+    Raises:
+        ModelError: If they are not a model of ours, are damaged, or do not fit each other.
+        MissingExtraError: If the engine that it needs is not installed.
+    """
+    if CARD not in parts.attachments:
+        raise ModelError(f"it has no model card ({CARD}), or is cut short; make it with: img2imu export")
+    try:
+        card = ModelCard.from_json(parts.attachments[CARD].decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ModelError(f"the model card is damaged: {error}") from error
+    _check_digests(card, parts)
+    engine = LiteRtEngine(parts.graph) if parts.kind == "tflite" else OnnxEngine(parts.graph)
+    plan = _check(card, engine)
+    golden = Golden.from_bytes(parts.attachments[GOLDEN]) if GOLDEN in parts.attachments else None
+    return Model(path, card, engine, plan, golden)
+
+
+def digests(parts: Container) -> dict[str, str]:
+    """SHA-256 of the graph and the golden vectors, as a card holds them."""
+    found = {"graph": parts.graph, **{n: v for n, v in parts.attachments.items() if n == GOLDEN}}
+    return {name: hashlib.sha256(value).hexdigest() for name, value in found.items()}
 
 
 def _locate(path: str | Path) -> Path:
@@ -77,34 +110,31 @@ def _locate(path: str | Path) -> Path:
     return path
 
 
-def _open(content: bytes) -> tuple[Engine, ModelCard]:
-    """Engine and card, by what the file is and not by what it is called."""
-    if content[4:8] == b"TFL3":
-        # The card comes last in the file: where it is whole, so is the network, which LiteRT does not check.
-        card = _read(read_card(content))
-        return LiteRtEngine(content), card
-    if content[:1] == b"\x08":  # every ONNX file starts with the field ir_version
-        engine = OnnxEngine(content)
-        return engine, _read(engine.metadata.get(CARD_KEY))
-    raise ModelError("it is neither an ONNX nor a TFLite file")
-
-
-def _read(card: str | None) -> ModelCard:
-    if card is None:
-        raise ModelError(f"it has no model card ({CARD_KEY}), or is cut short; make it with: img2imu export")
-    return ModelCard.from_json(card)
+def _check_digests(card: ModelCard, parts: Container) -> None:
+    found = digests(parts)
+    for name in sorted({*found, *card.sha256}):
+        if found.get(name) != card.sha256.get(name):
+            raise ModelError(
+                f"its {name} is not what its card was made for (SHA-256): it is damaged or was changed; "
+                "get the file again"
+            )
 
 
 def _check(card: ModelCard, engine: Engine) -> SpectrogramPlan:
     """The card's spectrogram at its rate, after checking that the network takes it and answers as told."""
-    axes = len(card.input.channels)
+    axes, columns = len(card.input.channels), card.input.columns
     try:
         plan = SpectrogramPlan(card.spectrogram, card.input.rate, axes)
     except ValueError as error:
         raise ModelError(f"its card describes an impossible spectrogram: {error}") from error
-    shape = (3, axes // 3 * plan.rows, card.input.columns)
-    if engine.picture_shape != shape:
-        raise ModelError(f"its card makes pictures of {shape}, its network takes {engine.picture_shape}")
+    shape: tuple[int, ...] = (3, axes // 3 * plan.rows, columns)
+    if card.input.form == "samples":
+        shape = ((columns - 1) * plan.hop + plan.frame, axes)
+    if (engine.form, engine.input_shape) != (card.input.form, shape):
+        raise ModelError(
+            f"its card makes a {card.input.form} of {shape}, "
+            f"its network takes {engine.form} of {engine.input_shape}"
+        )
     if engine.classes != len(card.labels):
         raise ModelError(f"its card has {len(card.labels)} labels, its network {engine.classes} outputs")
     novelty = card.decision.novelty

@@ -67,7 +67,9 @@ class Session:
         self._order = [list(channels).index(name) for name in wanted]
         self._resampler = Resampler(rate, spec.rate, len(wanted), model.window_samples / spec.rate)
         self._spectrogram = StreamingSpectrogram(plan, spec.columns)
-        self._real: RingBuffer[np.bool_] = RingBuffer(2 * model.window_samples, (), np.bool_)
+        kept = 2 * model.window_samples
+        self._samples: RingBuffer[np.float32] = RingBuffer(kept, (len(wanted),), np.float32)
+        self._real: RingBuffer[np.bool_] = RingBuffer(kept, (), np.bool_)
         self._maker = DecisionMaker(model.card.decision, model.card.labels)
         self._start = 0.0
         self._due = self._first_due
@@ -115,6 +117,7 @@ class Session:
         self.stats.restarts += 1
         self._start = start
         self._spectrogram.clear()
+        self._samples.clear()
         self._real.clear()
         self._maker.reset()
         self._due = self._first_due
@@ -127,6 +130,7 @@ class Session:
         while len(values):
             needed = (self._due - 1) * plan.hop + plan.frame - self._real.total
             self._spectrogram.push(values[:needed])
+            self._samples.append(values[:needed])
             self._real.append(real[:needed])
             values, real = values[needed:], real[needed:]
             if self._spectrogram.total == self._due:
@@ -141,12 +145,13 @@ class Session:
     def _decide(self) -> Decision:
         card, total = self.model.card, self._real.total
         window = self.model.window_samples
-        seen = self._real.view(max(total - window, 0), total)
-        coverage = float(seen.sum()) / window
+        coverage = float(self._real.view(max(total - window, 0), total).sum()) / window
         time = self._start + (total - 1) / card.input.rate
         if self._spectrogram.total < card.input.columns:
             return Decision(time, None, 0.0, coverage, "warming_up")
         if coverage < card.decision.min_coverage:
             return Decision(time, None, 0.0, coverage, "gap")
-        logits, embedding = self.model.engine.run(stack(self._spectrogram.picture()))
+        seen = self._samples.view(total - window, total)
+        shown = seen if card.input.form == "samples" else stack(self._spectrogram.picture())
+        logits, embedding = self.model.engine.run(shown)
         return self._maker.decide(time, coverage, logits, embedding)

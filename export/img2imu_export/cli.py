@@ -15,8 +15,10 @@ from rich.table import Table
 from img2imu_edge.errors import ModelError
 from img2imu_export.evidence import Evidence, gather
 from img2imu_export.extras import need
-from img2imu_export.report import Bounds, Comparison, compare
-from img2imu_export.targets import Target, Trained, find_target, target_names
+from img2imu_export.pipeline import Export, shown
+from img2imu_export.pipeline import export as run
+from img2imu_export.report import Bounds, Comparison
+from img2imu_export.targets import Options, Trained, find_target, target_names
 
 
 def export(
@@ -27,6 +29,10 @@ def export(
         list[str] | None,
         typer.Option("--to", help=f"Kind of file, again for more: {', '.join(target_names())}."),
     ] = None,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="The graph takes samples in SI units and draws its picture itself."),
+    ] = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="Directory to write to.")] = Path(),
     corpus: Annotated[
         str | None,
@@ -63,34 +69,33 @@ def export(
         task = progress.add_task("reading the recordings", total=None)
         net, card = need("img2imu_training.checkpoint").load(checkpoint)
         evidence = gather(card, corpus, data, windows)
-        trained = Trained(net, card, evidence.calibration)
-        output.mkdir(parents=True, exist_ok=True)
-        files = []
-        for target in targets:
-            files.append(output / f"{checkpoint.stem}{target.suffix}")
-            progress.update(task, description=f"writing {files[-1].name}")
-            files[-1].write_bytes(target.export(trained))
-        progress.update(task, description="comparing")
-        logits, _ = need("img2imu_training.fit").predict(net, evidence.pictures)
-        comparisons = compare(files, logits, evidence.pictures, evidence.labels)
-    console.print(_table(comparisons, evidence))
-    _judge(targets, files, comparisons, Bounds(min_agreement, max_f1_loss))
+        options = Options("samples" if raw else "picture")
+        trained = Trained(net, card, evidence.calibration, shown(card, evidence.calibration, Options()))
+        done = run(
+            trained,
+            evidence,
+            targets,
+            options,
+            Bounds(min_agreement, max_f1_loss),
+            output,
+            checkpoint.stem,
+            tell=lambda what: progress.update(task, description=what),
+        )
+    console.print(_table([export.comparison for export in done if export.comparison], evidence))
+    _judge(done)
 
 
-def _judge(
-    targets: Sequence[Target], files: Sequence[Path], comparisons: Sequence[Comparison], bounds: Bounds
-) -> None:
-    """Put files out of the way that are too far from the network.
+def _judge(done: Sequence[Export]) -> None:
+    """Fail if a file is too far from the network.
 
     Raises:
         ModelError: If there is one; the message says what is wrong with each.
     """
-    complaints = []
-    for target, path, comparison in zip(targets, files, comparisons, strict=True):
-        found = comparison.objections(bounds, target.exact)
-        if found:
-            path.rename(path.with_name(f"{path.name}.rejected"))
-            complaints.append(f"{path.name}: {'; '.join(found)}")
+    complaints = [
+        f"{', '.join(path.name for path in export.files)}: {'; '.join(export.objections)}"
+        for export in done
+        if export.objections
+    ]
     if complaints:
         raise ModelError(
             "\n".join(complaints) + "\ntry more calibration windows (--windows), or loosen the bounds"

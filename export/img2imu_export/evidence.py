@@ -1,4 +1,4 @@
-"""Real pictures for an export: of the people in training to calibrate on, of people kept out to check on."""
+"""Real windows for an export: of the people in training to calibrate on, of people kept out to check on."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from img2imu_edge.card import ModelCard
 from img2imu_edge.errors import ModelError
 from img2imu_edge.spectrogram import SpectrogramPlan
 from img2imu_export.extras import need
-from img2imu_export.targets import Pictures
+from img2imu_export.targets import Samples
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Pictures of labelled windows.
+    """Labelled windows.
 
     Attributes:
-        calibration: (windows, 3, rows, columns) of people in training, drawn evenly.
-        pictures: (windows, 3, rows, columns) of people kept out of training, at the card's decision hop; of
-            those in training where nobody was kept out.
-        labels: (windows,) int64 classes of `pictures`.
-        people: Whose `pictures` are.
+        calibration: (windows, samples, axes) of people in training, drawn evenly.
+        samples: (windows, samples, axes) of people kept out of training, at the card's decision hop; of those
+            in training where nobody was kept out.
+        labels: (windows,) int64 classes of `samples`.
+        people: Whose `samples` are.
         strangers: Whether they were kept out.
     """
 
-    calibration: Pictures
-    pictures: Pictures
+    calibration: Samples
+    samples: Samples
     labels: NDArray[np.int64]
     people: tuple[str, ...]
     strangers: bool
 
 
 def gather(card: ModelCard, corpus: str | None, data: Path | None, count: int) -> Evidence:
-    """Cut pictures from the recordings that a card's model was trained on.
+    """Cut windows from the recordings that a card's model was trained on.
 
     Args:
         card: Its provenance says who was trained on and who was kept out.
         corpus: `spar`, or a file or folder within `data`; None takes what the card says.
         data: Directory of corpora that do not come with a package.
-        count: Pictures to calibrate on.
+        count: Windows to calibrate on.
 
     Raises:
         MissingExtraError: If the training package's needs are not installed.
@@ -72,8 +72,8 @@ def gather(card: ModelCard, corpus: str | None, data: Path | None, count: int) -
     seen, unseen = cut(trained), cut(kept_out or trained)
     drawn = np.random.default_rng(0).permutation(len(seen))[:count]
     return Evidence(
-        calibration=windows.pictures(seen.samples[np.sort(drawn)], plan),
-        pictures=windows.pictures(unseen.samples, plan),
+        calibration=seen.samples[np.sort(drawn)],
+        samples=unseen.samples,
         labels=unseen.labels,
         people=kept_out or trained,
         strangers=bool(kept_out),

@@ -13,11 +13,12 @@ import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from img2imu_export.embed import embed
+from img2imu_edge.card import Form
 from img2imu_export.extras import need
 from img2imu_export.flatbuffer import tidy
-from img2imu_export.targets import FLOAT, Pictures, Trained
+from img2imu_export.targets import Converted, OneFile, Options, Pictures, Trained
 
 _SIGNATURE = "serving_default"
 
@@ -29,38 +30,40 @@ _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 
 
 @dataclass(frozen=True)
-class LiteRtFloat:
+class LiteRtFloat(OneFile):
     """float32 TFLite."""
 
     suffix: str = "-fp32.tflite"
     exact: bool = True
+    kind: Literal["onnx", "tflite"] = "tflite"
 
-    def export(self, trained: Trained) -> bytes:
-        """The file, with the card inside."""
-        return embed(tidy(to_tflite(trained)), replace(trained.card, quantisation=FLOAT))
+    def convert(self, trained: Trained, options: Options) -> Converted:
+        """The network as float32 TFLite."""
+        return Converted(tidy(to_tflite(trained, options.form)))
 
 
 @dataclass(frozen=True)
-class LiteRtInt8:
+class LiteRtInt8(OneFile):
     """int8 TFLite with float32 input and outputs."""
 
     suffix: str = ".tflite"
     exact: bool = False
+    kind: Literal["onnx", "tflite"] = "tflite"
 
-    def export(self, trained: Trained) -> bytes:
-        """The file, with the card inside."""
+    def convert(self, trained: Trained, options: Options) -> Converted:
+        """The network as int8 TFLite."""
         smooth = need("img2imu_export.smooth").smooth
-        smoothed = replace(trained, net=smooth(trained.net, trained.calibration))
-        content = quantise(to_tflite(smoothed), trained.calibration)
+        smoothed = replace(trained, net=smooth(trained.net, trained.pictures))
+        content = quantise(to_tflite(smoothed, "picture"), trained.pictures)
         how = (
             "int8: LiteRT static, int8 activations, per-channel weights of 8 bits, "
-            f"min-max of {len(trained.calibration)} training windows; statistics and class scores float32"
+            f"min-max of {len(trained.pictures)} training windows; statistics and class scores float32"
         )
-        return embed(tidy(content), replace(trained.card, quantisation=how))
+        return Converted(tidy(content), how)
 
 
-def to_tflite(trained: Trained) -> bytes:
-    """The network as a float32 TFLite file with one signature: `picture` to `logits` and `embedding`.
+def to_tflite(trained: Trained, form: Form) -> bytes:
+    """The network as a float32 TFLite file with one signature: `form` to `logits` and `embedding`.
 
     Raises:
         MissingExtraError: If torch or litert-torch is not installed.
@@ -68,7 +71,7 @@ def to_tflite(trained: Trained) -> bytes:
     with _quiet():
         torch, litert_torch = need("torch"), need("litert_torch")
         named = need("img2imu_export.named").Named(trained.net)
-        example = {"picture": torch.zeros(1, *trained.shape)}
+        example = {form: torch.zeros(1, *trained.shown(form).shape[1:])}
         model = litert_torch.convert(named.eval(), sample_kwargs=example)
         content: bytes = model.model_content()
     return content

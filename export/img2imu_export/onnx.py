@@ -6,45 +6,47 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from img2imu_export.embed import embed
+from img2imu_edge.card import Form
 from img2imu_export.extras import need
-from img2imu_export.targets import FLOAT, Trained
+from img2imu_export.targets import Converted, OneFile, Options, Trained
 
 OPSET = 18
 """ONNX operator set: what the exporter writes without converting, and all supported runtimes read."""
 
 
 @dataclass(frozen=True)
-class OnnxFloat:
+class OnnxFloat(OneFile):
     """float32 ONNX."""
 
     suffix: str = "-fp32.onnx"
     exact: bool = True
+    kind: Literal["onnx", "tflite"] = "onnx"
 
-    def export(self, trained: Trained) -> bytes:
-        """The file, with the card inside."""
-        content: bytes = to_onnx(trained).SerializeToString(deterministic=True)
-        return embed(content, replace(trained.card, quantisation=FLOAT))
+    def convert(self, trained: Trained, options: Options) -> Converted:
+        """The network as float32 ONNX."""
+        content: bytes = to_onnx(trained, options.form).SerializeToString(deterministic=True)
+        return Converted(content)
 
 
-def to_onnx(trained: Trained) -> Any:
-    """The network as an `onnx.ModelProto` with float32 weights, input `picture`, any batch size.
+def to_onnx(trained: Trained, form: Form) -> Any:
+    """The network as an `onnx.ModelProto` with float32 weights, any batch size.
 
     Raises:
         MissingExtraError: If torch, onnx or onnxscript is not installed.
     """
     torch, _ = need("torch"), need("onnxscript")
-    example = torch.zeros(2, *trained.shape)  # of 2, for the exporter takes a dimension of 1 as fixed
+    # An example of 2 windows, for the exporter takes a dimension of 1 as fixed.
+    example = torch.zeros(2, *trained.shown(form).shape[1:])
     with _quiet():
         program = torch.onnx.export(
             trained.net,
             (example,),
             dynamo=True,
             opset_version=OPSET,
-            input_names=["picture"],
+            input_names=[form],
             output_names=["logits", "embedding"],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             verbose=False,

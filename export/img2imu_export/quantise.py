@@ -10,12 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from img2imu_export.embed import embed
 from img2imu_export.extras import need
 from img2imu_export.onnx import prune, to_onnx
-from img2imu_export.targets import Pictures, Trained
+from img2imu_export.targets import Converted, OneFile, Options, Pictures, Trained
 
 _BATCH = 64
 
@@ -24,7 +23,7 @@ _QUANTISED = ("Conv", "Relu", "Add", "Gemm")
 
 
 @dataclass(frozen=True)
-class OnnxInt8:
+class OnnxInt8(OneFile):
     """int8 ONNX with float32 input and outputs.
 
     Attributes:
@@ -35,19 +34,20 @@ class OnnxInt8:
 
     suffix: str = ".onnx"
     exact: bool = False
+    kind: Literal["onnx", "tflite"] = "onnx"
     reduce_range: bool = True
 
-    def export(self, trained: Trained) -> bytes:
-        """The file, with the card inside."""
+    def convert(self, trained: Trained, options: Options) -> Converted:
+        """The network as int8 ONNX."""
         smooth = need("img2imu_export.smooth").smooth
-        smoothed = replace(trained, net=smooth(trained.net, trained.calibration))
-        content = quantise(to_onnx(smoothed), trained.calibration, self.reduce_range)
+        smoothed = replace(trained, net=smooth(trained.net, trained.pictures))
+        graph = quantise(to_onnx(smoothed, "picture"), trained.pictures, self.reduce_range)
         how = (
             f"int8: ONNX Runtime static QDQ, uint8 activations, per-channel weights of "
-            f"{8 - self.reduce_range} bits, min-max of {len(trained.calibration)} training windows; "
+            f"{8 - self.reduce_range} bits, min-max of {len(trained.pictures)} training windows; "
             "statistics and class scores float32"
         )
-        return embed(content, replace(trained.card, quantisation=how))
+        return Converted(graph, how)
 
 
 def quantise(model: Any, calibration: Pictures, reduce_range: bool) -> bytes:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from img2imu_edge.engines import Engine
 from img2imu_edge.evaluation import macro_f1
-from img2imu_edge.model import load_model
-from img2imu_export.targets import Pictures
 
 EXACT = 1e-4
 """Largest error of a logit that float32 files may have: rounding, with room for other CPUs."""
@@ -62,6 +60,18 @@ class Comparison:
     milliseconds: float
     relative_time: float
 
+    def figures(self) -> dict[str, float | int]:
+        """What a card says of the file: nothing that depends on the machine it was made on."""
+        found: dict[str, float | int] = {
+            "windows": self.windows,
+            "same_label": round(self.agreement, 4),
+            "logit_error_max": float(f"{self.max_error:.3g}"),
+            "logit_error_mean": float(f"{self.mean_error:.3g}"),
+        }
+        if self.f1 is not None and self.float_f1 is not None:
+            found |= {"macro_f1": round(self.f1, 4), "macro_f1_float": round(self.float_f1, 4)}
+        return found
+
     def objections(self, bounds: Bounds, exact: bool) -> list[str]:
         """Why the file should not be used, in words; empty when it may.
 
@@ -85,32 +95,43 @@ class Comparison:
         return found
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A file to compare.
+
+    Attributes:
+        file: Its name.
+        size: Bytes of all that is written.
+        engine: What runs it.
+        shown: (windows, …) what it takes, the same windows for every candidate.
+    """
+
+    file: str
+    size: int
+    engine: Engine
+    shown: NDArray[np.float32]
+
+
 def compare(
-    files: Sequence[Path],
+    candidates: Sequence[Candidate],
     logits: NDArray[np.float32],
-    pictures: Pictures,
     labels: NDArray[np.int64] | None = None,
 ) -> list[Comparison]:
-    """Run every file on the same pictures.
+    """Run every file on the same windows.
 
     Args:
-        files: Exported files of one network.
+        candidates: Exports of one network.
         logits: (windows, classes) of that network.
-        pictures: (windows, 3, rows, columns) that gave them, from people it was not trained on.
         labels: (windows,) true classes, where they are known.
-
-    Raises:
-        ModelError: If the runtime refuses a file.
     """
-    models = [load_model(path) for path in files]
-    outputs = [np.stack([m.engine.run(picture).logits for picture in pictures]) for m in models]
-    times = _times([model.engine.run for model in models], pictures)
+    outputs = [np.stack([c.engine.run(window).logits for window in c.shown]) for c in candidates]
+    times = _times(candidates)
     float_f1 = _f1(labels, logits)
     return [
         Comparison(
-            file=path.name,
-            size=path.stat().st_size,
-            windows=len(pictures),
+            file=candidate.file,
+            size=candidate.size,
+            windows=len(candidate.shown),
             max_error=float(np.abs(output - logits).max()),
             mean_error=float(np.abs(output - logits).mean()),
             agreement=float((output.argmax(axis=1) == logits.argmax(axis=1)).mean()),
@@ -119,7 +140,7 @@ def compare(
             milliseconds=1000 * seconds,
             relative_time=seconds / min(times),
         )
-        for path, output, seconds in zip(files, outputs, times, strict=True)
+        for candidate, output, seconds in zip(candidates, outputs, times, strict=True)
     ]
 
 
@@ -129,13 +150,13 @@ def _f1(labels: NDArray[np.int64] | None, logits: NDArray[np.float32]) -> float 
     return macro_f1(labels.astype(str).tolist(), logits.argmax(axis=1).astype(str).tolist())
 
 
-def _times(runs: Sequence[Callable[..., object]], pictures: Pictures) -> list[float]:
+def _times(candidates: Sequence[Candidate]) -> list[float]:
     """Median seconds of one run of each, taken in turns so that a busy moment hits all of them."""
-    taken: list[list[float]] = [[] for _ in runs]
+    taken: list[list[float]] = [[] for _ in candidates]
     for _ in range(_ROUNDS):
-        for times, run in zip(taken, runs, strict=True):
-            for picture in pictures[:_TIMED]:
+        for times, candidate in zip(taken, candidates, strict=True):
+            for window in candidate.shown[:_TIMED]:
                 start = time.perf_counter()
-                run(picture)
+                candidate.engine.run(window)
                 times.append(time.perf_counter() - start)
     return [float(np.median(times)) for times in taken]

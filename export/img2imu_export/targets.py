@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from img2imu_edge.card import ModelCard
+from img2imu_edge.card import Form, ModelCard
+from img2imu_edge.container import CARD, GOLDEN, Container, pack
+from img2imu_edge.engines import Engine
+from img2imu_edge.engines.litert import LiteRtEngine
+from img2imu_edge.engines.onnx import OnnxEngine
+from img2imu_edge.golden import Golden
 
 if TYPE_CHECKING:
     from img2imu_training.network import Network
 
+Samples = NDArray[np.float32]
+"""(windows, samples, axes) in SI units at the card's rate, axes in the card's order."""
+
 Pictures = NDArray[np.float32]
-"""(pictures, 3, rows, columns) from 0 to 1, as the runtime makes them."""
+"""(windows, 3, rows, columns) from 0 to 1, as the runtime makes them."""
 
 FLOAT = "float32"
 """A card's `quantisation` where there is none."""
@@ -28,24 +36,66 @@ class Trained:
     Attributes:
         net: The network, in eval mode.
         card: Its card.
-        calibration: Real pictures of training subjects, which show a quantiser the range of every value.
+        samples: Real windows of people in training, which show a quantiser the range of every value.
+        pictures: Their pictures.
     """
 
     net: Network
     card: ModelCard
-    calibration: Pictures
+    samples: Samples
+    pictures: Pictures
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape of one picture: (3, rows, columns)."""
-        return cast("tuple[int, int, int]", self.calibration.shape[1:])
+    def shown(self, form: Form) -> NDArray[np.float32]:
+        """The real windows in the form that a graph takes."""
+        return self.pictures if form == "picture" else self.samples
+
+
+@dataclass(frozen=True)
+class Options:
+    """Choices that hold for any target.
+
+    Attributes:
+        form: What the graph takes; from `samples` it draws its picture itself, always in float32.
+        keep_float: Layers that stay in float32, by their names in the network, such as `backbone.stages.0`.
+    """
+
+    form: Form = "picture"
+    keep_float: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What quantisation did to one layer.
+
+    Attributes:
+        name: The layer's name in the network, such as `backbone.stages.0` or `project`.
+        sqnr_db: Signal-to-quantisation-noise ratio of its output on real pictures, in dB.
+    """
+
+    name: str
+    sqnr_db: float
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A network in another format.
+
+    Attributes:
+        graph: The file, without attachments.
+        quantisation: For the card: `FLOAT`, or how the integers came about.
+        layers: What quantisation did to each layer, in the graph's order; empty where that is not known.
+    """
+
+    graph: bytes
+    quantisation: str = FLOAT
+    layers: tuple[Layer, ...] = field(default=())
 
 
 class Target(Protocol):
     """A kind of model file.
 
-    Its network takes `picture` float32 (1, 3, rows, columns) and gives `logits` (1, classes) and `embedding`
-    (1, embedding), float32, whatever happens inside.
+    Its graph takes `picture` (1, 3, rows, columns) or `samples` (1, samples, axes) and gives `logits` (1,
+    classes) and `embedding` (1, embedding).
 
     Attributes:
         suffix: What follows the model's name in the file's name, such as `-fp32.onnx`.
@@ -55,14 +105,53 @@ class Target(Protocol):
     suffix: str
     exact: bool
 
-    def export(self, trained: Trained) -> bytes:
-        """The file, with the card inside.
+    def convert(self, trained: Trained, options: Options) -> Converted:
+        """The network in this format.
 
         Raises:
             MissingExtraError: If a converter is not installed.
-            ModelError: If the network cannot be converted.
+            ModelError: If the network cannot be converted, or the options cannot be had.
         """
         ...
+
+    def engine(self, graph: bytes) -> Engine | None:
+        """What runs such a graph on this machine; None where nothing does."""
+        ...
+
+    def files(self, name: str, graph: bytes, card: ModelCard, golden: Golden) -> dict[str, bytes]:
+        """What to write: contents by path, relative to the directory of the export.
+
+        Args:
+            name: The model's name, without a suffix.
+            graph: From `convert`.
+            card: Complete: hashes, bounds, figures.
+            golden: Real windows to prove the file by.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class OneFile:
+    """Base of the targets whose file our runtime loads.
+
+    Attributes:
+        suffix: As in `Target`.
+        exact: As in `Target`.
+        kind: Format of the graph.
+    """
+
+    suffix: str
+    exact: bool
+    kind: Literal["onnx", "tflite"]
+
+    def engine(self, graph: bytes) -> Engine | None:
+        """The runtime's engine."""
+        return LiteRtEngine(graph) if self.kind == "tflite" else OnnxEngine(graph)
+
+    def files(self, name: str, graph: bytes, card: ModelCard, golden: Golden) -> dict[str, bytes]:
+        """One file with card and golden vectors inside."""
+        attachments = {CARD: card.to_json().encode("utf-8"), GOLDEN: golden.to_bytes()}
+        return {f"{name}{self.suffix}": pack(Container(self.kind, graph, attachments))}
 
 
 _TARGETS = {

@@ -47,7 +47,7 @@ def _show(model: Model) -> None:
         "worn at": card.input.placement,
         "rate": f"{card.input.rate:g} Hz",
         "window": f"{window:.2f} s, a decision every {hop:.2f} s",
-        "picture": " × ".join(map(str, model.engine.picture_shape)) + " (colours × rows × columns)",
+        **_input(model),
         "unknown motion": rejection,
         "file": f"{model.path} ({size:.0f} kB, {card.quantisation})",
         "engine": model.engine.name,
@@ -57,6 +57,13 @@ def _show(model: Model) -> None:
     for key, value in rows.items():
         table.add_row(key.replace("_", " "), value)
     console.print(table)
+
+
+def _input(model: Model) -> dict[str, str]:
+    sizes = " × ".join(map(str, model.engine.input_shape))
+    if model.card.input.form == "samples":
+        return {"takes": f"{sizes} samples × channels in SI units, and draws its picture itself"}
+    return {"takes": f"a picture of {sizes} (colours × rows × columns)"}
 
 
 def _plain(value: object) -> str:

@@ -7,11 +7,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from img2imu_edge.card import Form
+
 Array = NDArray[np.float32]
 
 
 class Output(NamedTuple):
-    """What a network says about one picture.
+    """What a network says about one window.
 
     Attributes:
         logits: (classes,).
@@ -27,16 +29,18 @@ class Engine(Protocol):
 
     Attributes:
         name: The engine's name, for people.
-        picture_shape: (3, rows, columns) that the network takes.
+        form: What the graph takes.
+        input_shape: (3, rows, columns) of a picture, or (samples, axes).
         classes: Number of logits.
         embedding_size: Length of the embedding.
     """
 
     name: str
-    picture_shape: tuple[int, ...]
+    form: Form
+    input_shape: tuple[int, ...]
     classes: int
     embedding_size: int
 
-    def run(self, picture: Array) -> Output:
-        """Run the network on one picture, (3, rows, columns) float32, C-contiguous."""
+    def run(self, window: Array) -> Output:
+        """Run the network on one picture or one window of samples, `input_shape` float32, C-contiguous."""
         ...

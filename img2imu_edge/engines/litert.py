@@ -2,89 +2,78 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from importlib import import_module
 from threading import Lock
-from typing import Any
+from typing import Any, cast, get_args
 
-from img2imu_edge.card import CARD_KEY
+import numpy as np
+
+from img2imu_edge.card import Form
 from img2imu_edge.engines import Array, Output
 from img2imu_edge.errors import MissingExtraError, ModelError
 
-CARD_FILE = f"{CARD_KEY}.json"
-"""Name of the model card in the zip behind the flatbuffer."""
-
-_CARD_LIMIT = 4 << 20
-
 
 class LiteRtEngine:
-    """A network in a TFLite file.
+    """A network in a TFLite file, with float32 or int8 input and outputs.
 
     Args:
-        content: The file's bytes.
+        graph: The file's bytes; what comes behind the flatbuffer is not looked at.
 
     Raises:
         MissingExtraError: If neither runtime is installed.
         ModelError: If the file is damaged or not a model of ours.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, graph: bytes) -> None:
         self.name, interpreter_class = _find_interpreter()
         try:
-            self._interpreter: Any = interpreter_class(model_content=content, num_threads=1)
+            self._interpreter: Any = interpreter_class(model_content=graph, num_threads=1)
             self._interpreter.allocate_tensors()
+            signature = self._interpreter.get_signature_runner()
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"LiteRT cannot load it: {error}") from error
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        if len(inputs) != 1 or len(outputs) != 2:
+        inputs, outputs = signature.get_input_details(), signature.get_output_details()
+        ours = any(set(inputs) == {form} for form in get_args(Form))
+        if not ours or set(outputs) != {"logits", "embedding"}:
             raise ModelError(
-                "it is a TFLite file, but not one of ours: expected one input (picture) and two outputs "
-                f"(logits, embedding), found {len(inputs)} and {len(outputs)}"
+                "it is a TFLite file, but not one of ours: expected the input 'picture' or 'samples' and the "
+                f"outputs 'logits' and 'embedding', found {', '.join(sorted({**inputs, **outputs}))}"
             )
-        self._input = inputs[0]["index"]
-        self._logits, self._embedding = self._find_outputs(outputs)
-        self.picture_shape = tuple(int(n) for n in inputs[0]["shape"][1:])
-        sizes = {detail["index"]: int(detail["shape"][-1]) for detail in outputs}
-        self.classes, self.embedding_size = sizes[self._logits], sizes[self._embedding]
+        self.form = cast(Form, next(iter(inputs)))
+        self._input = inputs[self.form]
+        self._logits, self._embedding = outputs["logits"], outputs["embedding"]
+        self.input_shape = tuple(int(n) for n in self._input["shape"][1:])
+        self.classes, self.embedding_size = (int(o["shape"][-1]) for o in (self._logits, self._embedding))
         self._lock = Lock()  # an interpreter holds its tensors: one run at a time
 
-    def _find_outputs(self, outputs: list[dict[str, Any]]) -> tuple[int, int]:
-        """Tensor indices of logits and embedding, by the signature's names, which the converters keep."""
-        signatures = self._interpreter.get_signature_list()
-        names = next(iter(signatures.values()))["outputs"] if signatures else []
-        if sorted(names) == ["embedding", "logits"]:
-            runner = self._interpreter.get_signature_runner()
-            details = runner.get_output_details()
-            return int(details["logits"]["index"]), int(details["embedding"]["index"])
-        return int(outputs[0]["index"]), int(outputs[1]["index"])
-
-    def run(self, picture: Array) -> Output:
-        """Run the network on one picture, (3, rows, columns) float32."""
+    def run(self, window: Array) -> Output:
+        """Run the network on one picture or one window of samples, float32."""
         with self._lock:
-            self._interpreter.set_tensor(self._input, picture[None])
+            self._interpreter.set_tensor(self._input["index"], _to(window[None], self._input))
             self._interpreter.invoke()
-            return Output(
-                self._interpreter.get_tensor(self._logits)[0],
-                self._interpreter.get_tensor(self._embedding)[0],
-            )
+            return Output(self._get(self._logits), self._get(self._embedding))
+
+    def _get(self, output: dict[str, Any]) -> Array:
+        return _from(self._interpreter.get_tensor(output["index"])[0], output)
 
 
-def read_card(content: bytes) -> str | None:
-    """The model card's JSON in the zip behind a TFLite flatbuffer, or None without one.
+def _to(values: Array, detail: dict[str, Any]) -> np.ndarray:
+    """Float values as a tensor holds them."""
+    if detail["dtype"] == np.float32:
+        return values
+    scale, zero = detail["quantization"]
+    limits = np.iinfo(detail["dtype"])
+    steps: np.ndarray = np.clip(np.rint(values / scale) + zero, limits.min, limits.max)
+    return steps.astype(detail["dtype"])
 
-    Raises:
-        ModelError: If the card is unreasonably large or the zip is damaged.
-    """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if CARD_FILE not in archive.namelist():
-                return None
-            if archive.getinfo(CARD_FILE).file_size > _CARD_LIMIT:
-                raise ModelError(f"its model card is larger than {_CARD_LIMIT >> 20} MiB")
-            return archive.read(CARD_FILE).decode("utf-8")
-    except (zipfile.BadZipFile, UnicodeDecodeError):
-        return None
+
+def _from(values: np.ndarray, detail: dict[str, Any]) -> Array:
+    """A tensor's content as float values."""
+    if detail["dtype"] == np.float32:
+        return values
+    scale, zero = detail["quantization"]
+    floats: Array = (values.astype(np.float32) - zero) * np.float32(scale)
+    return floats
 
 
 def _find_interpreter() -> tuple[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
+from img2imu_edge.card import Form
 from img2imu_edge.engines import Array, Output
 from img2imu_edge.errors import MissingExtraError, ModelError
 
@@ -12,14 +13,14 @@ class OnnxEngine:
     """A network in an ONNX file.
 
     Args:
-        content: The file's bytes.
+        graph: The file's bytes; attachments are not looked at.
 
     Raises:
         MissingExtraError: If ONNX Runtime is not installed.
         ModelError: If the file is damaged or not a model of ours.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, graph: bytes) -> None:
         try:
             import onnxruntime as ort
         except ImportError as error:
@@ -33,29 +34,26 @@ class OnnxEngine:
         options.log_severity_level = 4
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session: Any = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            self._session: Any = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime raises a family of types without a public base
             raise ModelError(f"ONNX Runtime cannot load it: {_first_line(error)}") from error
         self.name = f"ONNX Runtime {ort.__version__}"
-        nodes = (*self._session.get_inputs(), *self._session.get_outputs())
-        shapes = {node.name: node.shape for node in nodes}
-        if set(shapes) != {"picture", "logits", "embedding"}:
+        inputs = {node.name: node.shape for node in self._session.get_inputs()}
+        outputs = {node.name: node.shape for node in self._session.get_outputs()}
+        form = next((form for form in get_args(Form) if set(inputs) == {form}), None)
+        if form is None or set(outputs) != {"logits", "embedding"}:
             raise ModelError(
-                "it is an ONNX file, but not one of ours: expected the input 'picture' and the outputs "
-                f"'logits' and 'embedding', found {', '.join(sorted(shapes))}"
+                "it is an ONNX file, but not one of ours: expected the input 'picture' or 'samples' and the "
+                f"outputs 'logits' and 'embedding', found {', '.join(sorted({**inputs, **outputs}))}"
             )
-        self.picture_shape = tuple(shapes["picture"][1:])
-        self.classes = shapes["logits"][-1]
-        self.embedding_size = shapes["embedding"][-1]
+        self.form: Form = form
+        self.input_shape = tuple(inputs[form][1:])
+        self.classes = outputs["logits"][-1]
+        self.embedding_size = outputs["embedding"][-1]
 
-    @property
-    def metadata(self) -> dict[str, str]:
-        """The file's `metadata_props`."""
-        return dict(self._session.get_modelmeta().custom_metadata_map)
-
-    def run(self, picture: Array) -> Output:
-        """Run the network on one picture, (3, rows, columns) float32."""
-        logits, embedding = self._session.run(["logits", "embedding"], {"picture": picture[None]})
+    def run(self, window: Array) -> Output:
+        """Run the network on one picture or one window of samples, float32."""
+        logits, embedding = self._session.run(["logits", "embedding"], {self.form: window[None]})
         return Output(logits[0], embedding[0])
 
 

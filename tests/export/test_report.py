@@ -46,7 +46,7 @@ def test_without_labels_there_is_no_f1_to_lose() -> None:
 
 
 def test_figures_are_those_of_the_files(shipped: Path, model: i2e.Model) -> None:
-    pictures = np.random.default_rng(0).random((50, *model.engine.picture_shape), np.float32)
+    pictures = np.random.default_rng(0).random((50, *model.engine.input_shape), np.float32)
     files = [shipped / "shoulder-fp32.onnx", shipped / "shoulder.onnx"]
     engine = i2e.load_model(files[0]).engine
     logits = np.stack([engine.run(picture).logits for picture in pictures])
@@ -59,7 +59,7 @@ def test_figures_are_those_of_the_files(shipped: Path, model: i2e.Model) -> None
 
 
 def test_logits_of_another_network_are_noticed(shipped: Path, model: i2e.Model) -> None:
-    pictures = np.random.default_rng(0).random((50, *model.engine.picture_shape), np.float32)
+    pictures = np.random.default_rng(0).random((50, *model.engine.input_shape), np.float32)
     path = shipped / "shoulder.onnx"
     others = np.stack([model.engine.run(picture).logits for picture in pictures])[:, ::-1]
     (comparison,) = compare([path], np.ascontiguousarray(others), pictures)

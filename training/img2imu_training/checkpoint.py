@@ -13,18 +13,19 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
-from img2imu_edge.card import CARD_KEY, ModelCard
+from img2imu_edge.card import ModelCard
+from img2imu_edge.container import CARD
 from img2imu_edge.errors import ModelError
 from img2imu_edge.strict import StrictError, from_json
 from img2imu_training.network import Architecture, Network
 
 ARCHITECTURE_KEY = "img2imu.architecture"
-"""Where the architecture lies in the header; the card is at `CARD_KEY`."""
+"""Where the architecture lies in the header; the card is at `CARD`."""
 
 
 def save(path: str | Path, net: Network, card: ModelCard) -> None:
     """Write a network and its card."""
-    header = {CARD_KEY: card.to_json(), ARCHITECTURE_KEY: json.dumps(asdict(net.architecture))}
+    header = {CARD: card.to_json(), ARCHITECTURE_KEY: json.dumps(asdict(net.architecture))}
     weights = {name: value.detach().contiguous() for name, value in net.state_dict().items()}
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_bytes(serialise(weights, metadata=header))
@@ -42,10 +43,10 @@ def load(path: str | Path) -> tuple[Network, ModelCard]:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} is not a checkpoint that can be read: {error}") from error
-    lacking = [key for key in (CARD_KEY, ARCHITECTURE_KEY) if key not in header]
+    lacking = [key for key in (CARD, ARCHITECTURE_KEY) if key not in header]
     if lacking:
         raise ModelError(f"{path} is not a checkpoint of img2imu: its header has no {lacking[0]!r}")
-    card = ModelCard.from_json(header[CARD_KEY])
+    card = ModelCard.from_json(header[CARD])
     try:
         architecture = from_json(Architecture, json.loads(header[ARCHITECTURE_KEY]))
         net = Network(architecture)

@@ -1,0 +1,74 @@
+"""Seal: the card completed with what only the finished graph can say, and real windows to prove it by."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from img2imu_edge.card import Bounds, Form, ModelCard
+from img2imu_edge.container import GOLDEN
+from img2imu_edge.golden import Golden, as_sent
+from img2imu_edge.spectrogram import SpectrogramPlan
+from img2imu_export.extras import need
+from img2imu_export.targets import Converted, Samples
+
+if TYPE_CHECKING:
+    from img2imu_training.network import Network
+
+PICTURE_BOUND = 1e-4
+"""Largest error of a cell: float32 rounding of a logarithm on another CPU, and 16 bits of storage."""
+
+WINDOWS = 3
+"""Golden windows: each of another class, where there are as many."""
+
+
+def golden(net: Network, card: ModelCard, samples: Samples) -> Golden:
+    """Choose golden windows and compute their stages.
+
+    Of as many classes as possible, each the window with the median lead of its label: neither one that any
+    error turns, nor one that none does.
+
+    Args:
+        net: The trained network.
+        card: Its card.
+        samples: Windows to choose from, of people outside the training.
+    """
+    windows, fit = need("img2imu_training.windows"), need("img2imu_training.fit")
+    plan = SpectrogramPlan(card.spectrogram, card.input.rate, len(card.input.channels))
+    logits, _ = fit.predict(net, windows.pictures(samples, plan))
+    leads, winners = np.diff(np.sort(logits, axis=1)[:, -2:], axis=1)[:, 0], logits.argmax(axis=1)
+    chosen: list[int] = []
+    for label in np.unique(winners):
+        mine = np.flatnonzero(winners == label)
+        chosen.append(int(mine[np.argsort(leads[mine])[len(mine) // 2]]))
+    spread = np.linspace(0, len(chosen) - 1, min(WINDOWS, len(chosen))).round().astype(int)
+    sent = as_sent(samples[[chosen[i] for i in spread]])
+    pictures = windows.pictures(sent, plan)
+    return Golden(sent, pictures, *fit.predict(net, pictures))
+
+
+def complete(
+    card: ModelCard, converted: Converted, form: Form, vectors: Golden, error: float, figures: dict[str, Any]
+) -> ModelCard:
+    """The card of an exported file.
+
+    Args:
+        card: The network's.
+        converted: The graph.
+        form: What the graph takes.
+        vectors: Its golden vectors.
+        error: Largest error of a logit to allow in `img2imu verify`.
+        figures: What was measured of the file; it joins the card's metrics as `export`.
+    """
+    hashes = {"graph": converted.graph, GOLDEN: vectors.to_bytes()}
+    return replace(
+        card,
+        input=replace(card.input, form=form),
+        quantisation=converted.quantisation,
+        metrics={**card.metrics, "export": figures},
+        bounds=Bounds(picture=PICTURE_BOUND, logits=error),
+        sha256={name: hashlib.sha256(content).hexdigest() for name, content in hashes.items()},
+    )
