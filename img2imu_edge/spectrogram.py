@@ -37,6 +37,10 @@ class SpectrogramPlan:
         frequencies: (frequencies,) Hz, ascending.
         levels: Level values of a frame; each is shown in `level_rows / levels` rows.
         basis: (frame, levels + 2 × frequencies) float32: levels, cosines, sines.
+        floor: Added to a power before its logarithm.
+        gain: (axes, 1), or (1, 1) where all axes share it: cell = ln(power + floor) × gain + offset.
+        offset: As `gain`.
+        level_gain: As `gain`: level cell = level × level_gain + ½.
 
     Raises:
         ValueError: If the spec cannot be had at this rate or with these axes.
@@ -57,8 +61,8 @@ class SpectrogramPlan:
         self.rows = spec.level_rows + len(self.frequencies)
         self.levels = max(len(spec.levels_s), 1) if spec.level_rows else 0
         self.basis = self._make_basis()
-        self._gain, self._offset, self._level_gain = self._make_contrast()
-        self._floor = np.float32(spec.floor)
+        self.gain, self.offset, self.level_gain = self._make_contrast()
+        self.floor = np.float32(spec.floor)
 
     def _make_basis(self) -> Array:
         """Columns of the product; power is cosine² + sine², in unit²/Hz (the one-sided periodogram)."""
@@ -86,7 +90,7 @@ class SpectrogramPlan:
         return window
 
     def _make_contrast(self) -> tuple[Array, Array, Array]:
-        """Per axis, shaped to broadcast: cell = ln(power) × gain + offset; level cell = level × gain + ½."""
+        """`gain`, `offset` and `level_gain`."""
         one = np.ones((1, 1), np.float32)
         if self.spec.contrast == "window":
             return np.float32(_DB_PER_NEPER) * one, 0 * one, one
@@ -127,15 +131,15 @@ class SpectrogramPlan:
         waves = product[..., self.levels :]
         np.square(waves, out=waves)
         power = waves[..., :bins] + waves[..., bins:]
-        power += self._floor
+        power += self.floor
         np.log(power, out=power)
-        power *= self._gain
-        power += self._offset
+        power *= self.gain
+        power += self.offset
         cells: Array = power
         if rows:
             cells = np.empty((count, self.axes, self.rows), np.float32)
             cells[..., rows:] = power
-            level = product[..., : self.levels] * self._level_gain + _HALF
+            level = product[..., : self.levels] * self.level_gain + _HALF
             cells[..., :rows] = np.repeat(level, rows // self.levels, axis=-1)
         if self.spec.contrast == "fixed":
             np.maximum(cells, _ZERO, out=cells)

@@ -50,15 +50,15 @@ class PicturePlan(SpectrogramPlan):
         waves = product[:, self.levels :]
         np.square(waves, out=waves)
         power = waves[:, :bins] + waves[:, bins:]
-        power += self._floor
+        power += self.floor
         np.log(power, out=power)
         cells = np.empty((n, axes, columns, self.rows), np.float32)
         shown = cells[..., rows:]
-        np.multiply(power.reshape(n, axes, columns, bins), self._gain[:, None], out=shown)
-        shown += self._offset[:, None]
+        np.multiply(power.reshape(n, axes, columns, bins), self.gain[:, None], out=shown)
+        shown += self.offset[:, None]
         if rows:
             level = product[:, : self.levels].reshape(n, axes, columns, self.levels)
-            shown = level * self._level_gain[:, None] + np.float32(0.5)
+            shown = level * self.level_gain[:, None] + np.float32(0.5)
             cells[..., :rows] = np.repeat(shown, rows // self.levels, axis=-1)
         if self.spec.contrast == "fixed":
             np.clip(cells, 0, 1, out=cells)

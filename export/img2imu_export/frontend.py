@@ -1,0 +1,94 @@
+"""The front-end as a network: samples in SI units to the picture, inside the graph.
+
+It multiplies with the same basis as `img2imu_edge.spectrogram` and reads every other number from the same
+plan, so that there is one definition. Frames are the steps of a convolution over time, whose kernels are the
+basis; axes are its second dimension, which kernels of one axis' width never mix.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from img2imu_edge.card import Form
+from img2imu_edge.spectrogram import SpectrogramPlan
+
+if TYPE_CHECKING:
+    from img2imu_export.targets import Trained
+
+
+class FrontEnd(nn.Module):
+    """Samples to pictures, as `SpectrogramPlan.columns`, `stretch` and `stack` make them.
+
+    Args:
+        plan: The spectrogram at the samples' rate, of 3 or 6 axes.
+    """
+
+    kernels: Tensor
+    gain: Tensor
+    offset: Tensor
+    level_gain: Tensor
+
+    def __init__(self, plan: SpectrogramPlan) -> None:
+        super().__init__()
+        self.hop, self.floor, self.contrast = plan.hop, float(plan.floor), plan.spec.contrast
+        self.level_rows, self.bins = plan.spec.level_rows, len(plan.frequencies)
+        # A level's kernel comes once for every row that shows it: cheaper than to repeat what comes out.
+        levels = np.repeat(plan.basis[:, : plan.levels], self.level_rows // max(plan.levels, 1), axis=1)
+        kernels = np.concatenate([levels, plan.basis[:, plan.levels :]], axis=1)
+        self.register_buffer("kernels", torch.from_numpy(np.ascontiguousarray(kernels.T))[:, None, :, None])
+        for name in ("gain", "offset", "level_gain"):
+            value = np.broadcast_to(getattr(plan, name)[:, 0], (plan.axes,))
+            self.register_buffer(name, torch.from_numpy(value.copy()))
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Samples (n, samples, axes) in SI units to pictures (n, 3, sensors × rows, columns) in 0 … 1."""
+        # (n, kernels, columns, axes): axes last, as the gains want them and as TFLite keeps a picture.
+        product = nn.functional.conv2d(samples.unsqueeze(1), self.kernels, stride=(self.hop, 1))
+        level, cosines, sines = product.split([self.level_rows, self.bins, self.bins], dim=1)
+        cells = torch.log(cosines * cosines + sines * sines + self.floor) * self.gain + self.offset
+        if self.level_rows:
+            cells = torch.cat([level * self.level_gain + 0.5, cells], dim=1)
+        cells = cells.clamp(0.0, 1.0) if self.contrast == "fixed" else _stretch(cells)
+        # `stack`: the gyroscope's rows follow the accelerometer's; x, y, z are what was the three axes.
+        stacked = torch.cat(cells.split(3, dim=3), dim=1)
+        return stacked.permute(0, 3, 1, 2)
+
+
+def _stretch(cells: Tensor) -> Tensor:
+    """Decibels (n, rows, columns, axes) to 0 … 1 in each window and axis; 0 where nothing varies."""
+    low = cells.amin(dim=(1, 2), keepdim=True)
+    span = cells.amax(dim=(1, 2), keepdim=True) - low
+    return (cells - low) / torch.where(span > 0, span, 1.0)
+
+
+class FromSamples(nn.Module):
+    """A network with its front-end before it.
+
+    Args:
+        front: Samples to pictures.
+        net: Pictures to logits and embedding.
+    """
+
+    def __init__(self, front: FrontEnd, net: nn.Module) -> None:
+        super().__init__()
+        self.front, self.net = front, net
+
+    def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Samples (n, samples, axes) to logits (n, classes) and embeddings (n, embedding)."""
+        logits, embedding = self.net(self.front(samples))
+        return logits, embedding
+
+
+def front_end(trained: Trained) -> FrontEnd:
+    """The front-end that a network's card describes."""
+    card = trained.card
+    return FrontEnd(SpectrogramPlan(card.spectrogram, card.input.rate, len(card.input.channels)))
+
+
+def in_form(trained: Trained, form: Form) -> nn.Module:
+    """A network that takes what a graph of this form takes."""
+    return trained.net if form == "picture" else FromSamples(front_end(trained), trained.net).eval()
