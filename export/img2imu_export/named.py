@@ -1,4 +1,4 @@
-"""The network with named outputs, which become the names in a TFLite signature."""
+"""The network with named inputs and outputs, which become the names in a TFLite signature."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Named(nn.Module):
-    """`picture` to `logits` and `embedding`.
+    """`picture` or `samples` to `logits` and `embedding`.
 
     Args:
         net: Gives the two as a tuple.
@@ -16,7 +16,7 @@ class Named(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, picture: Tensor) -> dict[str, Tensor]:
-        """Pictures (n, 3, rows, columns) to logits (n, classes) and embedding (n, embedding), by name."""
-        logits, embedding = self.net(picture)
+    def forward(self, *, picture: Tensor | None = None, samples: Tensor | None = None) -> dict[str, Tensor]:
+        """What the network takes, by name, to logits (n, classes) and embedding (n, embedding), by name."""
+        logits, embedding = self.net(picture if samples is None else samples)
         return {"logits": logits, "embedding": embedding}
