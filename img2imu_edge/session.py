@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from img2imu_edge.decision import Decision, DecisionMaker
+from img2imu_edge.decision import Decision, DecisionMaker, Status
+from img2imu_edge.engines import Output
 from img2imu_edge.errors import SensorMismatchError
 from img2imu_edge.model import Model
 from img2imu_edge.resample import Flags, Resampler, Segment, Values
 from img2imu_edge.ring import RingBuffer
 from img2imu_edge.samples import SampleBlock
 from img2imu_edge.spectrogram import StreamingSpectrogram, stack
+
+MOST_AT_ONCE = 64
+"""Windows in one run of the network: more cost memory and are no faster."""
 
 
 @dataclass(slots=True)
@@ -37,6 +41,25 @@ class SessionStats:
     restarts: int = 0
     decisions: int = 0
     skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """What a session makes of samples before the network is asked.
+
+    Attributes:
+        time: Device time in seconds of its last sample.
+        coverage: Share of its samples that were really received.
+        status: `ok` if the network is to be asked.
+        fresh: Whether it is the first one after a start.
+        seen: What the network takes; None if it is not to be asked.
+    """
+
+    time: float
+    coverage: float
+    status: Status
+    fresh: bool
+    seen: Values | None = None
 
 
 class Session:
@@ -72,6 +95,7 @@ class Session:
         self._real: RingBuffer[np.bool_] = RingBuffer(kept, (), np.bool_)
         self._maker = DecisionMaker(model.card.decision, model.card.labels)
         self._start = 0.0
+        self._fresh = True
         self._due = self._first_due
 
     @property
@@ -96,22 +120,43 @@ class Session:
         Returns:
             The decisions that they complete, in order.
         """
+        return decide([(self, self.take(block, latest_only=latest_only))])[0]
+
+    def finish(self) -> list[Decision]:
+        """The decisions still held back, at the end of the stream."""
+        return decide([(self, self._consume(self._resampler.flush(), latest_only=False))])[0]
+
+    def take(self, block: SampleBlock, *, latest_only: bool = False) -> list[Window]:
+        """Take in samples as `push` does, but leave the network to `decide`, which asks it for many at once.
+
+        Returns:
+            The windows that they complete, in order; each is to be decided before the next `take`.
+        """
         self.stats.samples += len(block)
         segments = self._resampler.push(block.times, block.values[:, self._order])
         self.stats.invalid, self.stats.late = self._resampler.invalid, self._resampler.late
         return self._consume(segments, latest_only)
 
-    def finish(self) -> list[Decision]:
-        """The decisions still held back, at the end of the stream."""
-        return self._consume(self._resampler.flush(), latest_only=False)
+    def settle(self, window: Window, output: Output | None) -> Decision:
+        """The decision on a window.
 
-    def _consume(self, segments: list[Segment], latest_only: bool) -> list[Decision]:
-        decisions = []
+        Args:
+            window: From `take`, in its order.
+            output: What the network says of it; None where there is nothing to ask.
+        """
+        if window.fresh:
+            self._maker.reset()
+        if output is None:
+            return Decision(window.time, None, 0.0, window.coverage, window.status)
+        return self._maker.decide(window.time, window.coverage, *output)
+
+    def _consume(self, segments: list[Segment], latest_only: bool) -> list[Window]:
+        windows = []
         for segment in segments:
             if segment.restart:
                 self._restart(segment.start)
-            decisions += self._step(segment.values, segment.real, latest_only)
-        return decisions
+            windows += self._step(segment.values, segment.real, latest_only)
+        return windows
 
     def _restart(self, start: float) -> None:
         self.stats.restarts += 1
@@ -119,14 +164,14 @@ class Session:
         self._spectrogram.clear()
         self._samples.clear()
         self._real.clear()
-        self._maker.reset()
+        self._fresh = True
         self._due = self._first_due
 
-    def _step(self, values: Values, real: Flags, latest_only: bool) -> list[Decision]:
-        """Feed grid samples, stopping at every decision that they complete."""
+    def _step(self, values: Values, real: Flags, latest_only: bool) -> list[Window]:
+        """Feed grid samples, stopping at every window that they complete."""
         plan, hop = self.model.plan, self.model.card.input.hop_columns
         self.stats.bridged += len(real) - int(real.sum())
-        decisions = []
+        windows = []
         while len(values):
             needed = (self._due - 1) * plan.hop + plan.frame - self._real.total
             self._spectrogram.push(values[:needed])
@@ -137,21 +182,50 @@ class Session:
                 if latest_only and len(values) >= hop * plan.hop:
                     self.stats.skipped += 1
                 else:
-                    decisions.append(self._decide())
+                    windows.append(self._window())
                 self._due += hop
-        self.stats.decisions += len(decisions)
-        return decisions
+        self.stats.decisions += len(windows)
+        return windows
 
-    def _decide(self) -> Decision:
+    def _window(self) -> Window:
         card, total = self.model.card, self._real.total
-        window = self.model.window_samples
-        coverage = float(self._real.view(max(total - window, 0), total).sum()) / window
+        length = self.model.window_samples
+        coverage = float(self._real.view(max(total - length, 0), total).sum()) / length
         time = self._start + (total - 1) / card.input.rate
+        fresh, self._fresh = self._fresh, False
         if self._spectrogram.total < card.input.columns:
-            return Decision(time, None, 0.0, coverage, "warming_up")
+            return Window(time, coverage, "warming_up", fresh)
         if coverage < card.decision.min_coverage:
-            return Decision(time, None, 0.0, coverage, "gap")
-        seen = self._samples.view(total - window, total)
-        shown = seen if card.input.form == "samples" else stack(self._spectrogram.picture())
-        logits, embedding = self.model.engine.run(shown)
-        return self._maker.decide(time, coverage, logits, embedding)
+            return Window(time, coverage, "gap", fresh)
+        if card.input.form == "samples":
+            seen = self._samples.view(total - length, total).copy()
+        else:
+            seen = np.ascontiguousarray(stack(self._spectrogram.picture()))
+        return Window(time, coverage, "ok", fresh, seen)
+
+
+def decide(taken: Sequence[tuple[Session, Sequence[Window]]]) -> list[list[Decision]]:
+    """Decide on windows of any number of sessions of one model, with one run of the network.
+
+    Args:
+        taken: Sessions, and what `Session.take` gave for each.
+
+    Returns:
+        The decisions of each session, in order; what `Session.push` would have given.
+    """
+    seen = [window.seen for _, windows in taken for window in windows if window.seen is not None]
+    outputs = iter(_run(taken[0][0].model, seen))
+    return [
+        [session.settle(window, None if window.seen is None else next(outputs)) for window in windows]
+        for session, windows in taken
+    ]
+
+
+def _run(model: Model, seen: list[Values]) -> list[Output]:
+    if len(seen) == 1:
+        return [model.engine.run(seen[0])]
+    found = []
+    for start in range(0, len(seen), MOST_AT_ONCE):
+        logits, embeddings = model.engine.run_many(np.stack(seen[start : start + MOST_AT_ONCE]))
+        found += [Output(*pair) for pair in zip(logits, embeddings, strict=True)]
+    return found

@@ -44,3 +44,10 @@ class Engine(Protocol):
     def run(self, window: Array) -> Output:
         """Run the network on one picture or one window of samples, `input_shape` float32, C-contiguous."""
         ...
+
+    def run_many(self, windows: Array) -> Output:
+        """Run it on several at once, (n, *input_shape): logits (n, classes) and embeddings (n, embedding).
+
+        What comes out is what `run` gives for each.
+        """
+        ...

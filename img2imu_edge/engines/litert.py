@@ -53,6 +53,11 @@ class LiteRtEngine:
             self._interpreter.invoke()
             return Output(self._get(self._logits), self._get(self._embedding))
 
+    def run_many(self, windows: Array) -> Output:
+        """Run it on several, (n, *input_shape), one after the other: a TFLite graph takes one window."""
+        logits, embeddings = zip(*map(self.run, windows), strict=True)
+        return Output(np.stack(logits), np.stack(embeddings))
+
     def _get(self, output: dict[str, Any]) -> Array:
         return _from(self._interpreter.get_tensor(output["index"])[0], output)
 

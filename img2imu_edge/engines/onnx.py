@@ -53,8 +53,12 @@ class OnnxEngine:
 
     def run(self, window: Array) -> Output:
         """Run the network on one picture or one window of samples, float32."""
-        logits, embedding = self._session.run(["logits", "embedding"], {self.form: window[None]})
+        logits, embedding = self.run_many(window[None])
         return Output(logits[0], embedding[0])
+
+    def run_many(self, windows: Array) -> Output:
+        """Run it on several at once, (n, *input_shape)."""
+        return Output(*self._session.run(["logits", "embedding"], {self.form: windows}))
 
 
 def _first_line(error: Exception) -> str:
