@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
-import zipfile
+import math
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from img2imu_edge.archive import read_archive
 from img2imu_edge.errors import ModelError
 
 Array = NDArray[np.float32]
@@ -50,43 +52,65 @@ class Golden:
         """
         scale = _scale(self.samples)
         file = io.BytesIO()
-        np.savez_compressed(
-            file,
-            samples=np.rint(self.samples / scale).astype(np.int16),
-            scale=scale,
-            pictures=np.rint(self.pictures * np.float32(_STEPS)).astype(np.uint16),
-            logits=self.logits,
-            embeddings=self.embeddings,
-        )
+        parts = {
+            "samples": np.rint(self.samples / scale).astype(np.int16),
+            "scale": scale,
+            "pictures": np.rint(self.pictures * np.float32(_STEPS)).astype(np.uint16),
+            "logits": self.logits,
+            "embeddings": self.embeddings,
+        }
+        np.savez_compressed(file, **{name: np.ascontiguousarray(part) for name, part in parts.items()})
         return file.getvalue()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Golden:
-        """Read them. Nothing in them is executed, and their size is bounded.
+        """Read them. Nothing in them is executed, and their size is known before memory is taken.
 
         Raises:
-            ModelError: If they are damaged.
+            ModelError: If they are damaged, empty, larger than any of ours, or hold NaN or infinity.
         """
         try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                if sum(entry.file_size for entry in archive.infolist()) > _LIMIT:
-                    raise ModelError(f"its golden vectors are larger than {_LIMIT >> 20} MiB")
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                parts = {name: file[name] for name in _KINDS}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ModelError(f"its golden vectors are damaged: {error}") from error
-        for name, (kind, dimensions) in _KINDS.items():
-            if parts[name].dtype != kind or parts[name].ndim != dimensions:
-                raise ModelError(f"its golden vectors are damaged: {name} is not what it should be")
-        windows = {len(parts[name]) for name in _KINDS if name != "scale"}
-        if len(windows) > 1 or len(parts["scale"]) != parts["samples"].shape[2]:
-            raise ModelError("its golden vectors are damaged: their parts do not fit each other")
+            entries, _ = read_archive(content, _LIMIT)
+            parts = _arrays(entries)
+        except ModelError as error:
+            raise ModelError(f"its golden vectors are damaged: {error}; export it again") from error
         return cls(
             parts["samples"] * parts["scale"],
             parts["pictures"].astype(np.float32) / np.float32(_STEPS),
             parts["logits"],
             parts["embeddings"],
         )
+
+
+def _arrays(entries: dict[str, bytes]) -> dict[str, NDArray[Any]]:
+    if set(entries) != {f"{name}.npy" for name in _KINDS}:
+        raise ModelError(f"they hold {', '.join(sorted(entries)) or 'nothing'}")
+    parts = {name: _array(name, entries[f"{name}.npy"]) for name in _KINDS}
+    if len({len(parts[name]) for name in _KINDS if name != "scale"}) > 1:
+        raise ModelError("their parts are of different numbers of windows")
+    if len(parts["scale"]) != parts["samples"].shape[2]:
+        raise ModelError("their scale does not fit their samples")
+    return parts
+
+
+def _array(name: str, content: bytes) -> NDArray[Any]:
+    """One array, of the shape that its header tells if just these bytes are there."""
+    kind, dimensions = _KINDS[name]
+    file, form = io.BytesIO(content), cast(Any, np.lib.format)
+    try:
+        version = form.read_magic(file)
+        shape, by_columns, dtype = form.read_array_header_1_0(file)
+    except Exception as error:  # the header is parsed as Python's literals, which fail in many ways
+        raise ModelError(f"{name}: {error}") from error
+    if (version, dtype, len(shape), by_columns) != ((1, 0), kind, dimensions, False) or min(shape) < 1:
+        raise ModelError(f"{name} is {dtype} of shape {shape}")
+    there = len(content) - file.tell()
+    if math.prod(shape) * dtype.itemsize != there:
+        raise ModelError(f"{name} has {there} bytes for the shape {shape}")
+    found = np.frombuffer(content, dtype, offset=file.tell()).reshape(shape)
+    if not np.isfinite(found).all():
+        raise ModelError(f"{name} holds NaN or infinity")
+    return found
 
 
 def as_sent(samples: Array) -> Array:
