@@ -48,13 +48,13 @@ class FrontEnd(nn.Module):
         """Samples (n, samples, axes) in SI units to pictures (n, 3, sensors × rows, columns) in 0 … 1."""
         # (n, kernels, columns, axes): axes last, as the gains want them and as TFLite keeps a picture.
         product = nn.functional.conv2d(samples.unsqueeze(1), self.kernels, stride=(self.hop, 1))
-        level, cosines, sines = product.split([self.level_rows, self.bins, self.bins], dim=1)
+        level, cosines, sines = torch.split(product, [self.level_rows, self.bins, self.bins], dim=1)
         cells = torch.log(cosines * cosines + sines * sines + self.floor) * self.gain + self.offset
         if self.level_rows:
             cells = torch.cat([level * self.level_gain + 0.5, cells], dim=1)
         cells = cells.clamp(0.0, 1.0) if self.contrast == "fixed" else _stretch(cells)
         # `stack`: the gyroscope's rows follow the accelerometer's; x, y, z are what was the three axes.
-        stacked = torch.cat(cells.split(3, dim=3), dim=1)
+        stacked = torch.cat(torch.split(cells, 3, dim=3), dim=1)
         return stacked.permute(0, 3, 1, 2)
 
 

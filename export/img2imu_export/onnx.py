@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator
+import ast
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from img2imu_edge.card import Form
+from img2imu_export.converting import converting, quiet
 from img2imu_export.extras import need
 from img2imu_export.targets import Converted, OneFile, Options, Trained
 
 OPSET = 18
 """ONNX operator set: what the exporter writes without converting, and all supported runtimes read."""
+
+_SCOPES = "pkg.torch.onnx.name_scopes"
+"""Where the exporter keeps the modules that a node comes from, outermost first, then the node's own name."""
 
 
 @dataclass(frozen=True)
@@ -27,31 +28,63 @@ class OnnxFloat(OneFile):
 
     def convert(self, trained: Trained, options: Options) -> Converted:
         """The network as float32 ONNX."""
-        content: bytes = to_onnx(trained, options.form).SerializeToString(deterministic=True)
-        return Converted(content)
+        return Converted(to_bytes(graph_in_form(prune(to_onnx(trained)), trained, options.form)))
 
 
-def to_onnx(trained: Trained, form: Form) -> Any:
-    """The network as an `onnx.ModelProto` with float32 weights, any batch size.
+def to_onnx(trained: Trained) -> Any:
+    """The network as an `onnx.ModelProto` from pictures with float32 weights, any batch size; not pruned.
 
     Raises:
         MissingExtraError: If torch, onnx or onnxscript is not installed.
+        ModelError: If the exporter does not know one of the network's operators.
     """
-    torch, _ = need("torch"), need("onnxscript")
-    # An example of 2 windows, for the exporter takes a dimension of 1 as fixed.
-    example = torch.zeros(2, *trained.shown(form).shape[1:])
-    with _quiet():
-        program = torch.onnx.export(
-            trained.net,
-            (example,),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=[form],
-            output_names=["logits", "embedding"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            verbose=False,
-        )
-    return prune(program.model_proto)
+    return _traced(trained.net, trained.pictures.shape[1:], "picture", ["logits", "embedding"])
+
+
+def graph_in_form(model: Any, trained: Trained, form: Form) -> Any:
+    """A graph from pictures, with the front-end joined on before it where it is to take samples.
+
+    What stands behind the front-end is not touched, and so computes what it does from pictures, to the bit.
+
+    Args:
+        model: From `to_onnx`, pruned, quantised or not.
+        trained: Its card describes the front-end.
+        form: What the graph is to take.
+
+    Raises:
+        ModelError: As `to_onnx`.
+    """
+    if form == "picture":
+        return model
+    onnx, compose = need("onnx"), need("onnx.compose")
+    module = need("img2imu_export.frontend").front_end(trained)
+    front = prune(_traced(module, trained.samples.shape[1:], "samples", ["picture"]))
+    drawn = compose.add_prefix(front, "front/", rename_inputs=False, rename_outputs=False)
+    # Where the quantiser needed a newer IR, or operators of another domain, the front-end may say so as well.
+    drawn.ir_version = model.ir_version
+    with converting("onnx.compose"):
+        merged = compose.merge_models(drawn, model, io_map=[("picture", "picture")])
+    onnx.checker.check_model(merged)
+    return prune(merged)
+
+
+def layers(model: Any) -> dict[str, list[str]]:
+    """The nodes that each module of the network became, in the graph's order.
+
+    A module has the nodes of all modules within it: `backbone.stages.0` those of `backbone.stages.0.0` too.
+
+    Args:
+        model: From `to_onnx`, before `prune` takes the exporter's notes away.
+    """
+    found: dict[str, list[str]] = {}
+    for node in model.graph.node:
+        notes = {note.key: note.value for note in node.metadata_props}
+        modules = [name for name in ast.literal_eval(notes.get(_SCOPES, "[]"))[:-1] if name]
+        # The exporter books a convolution with the normalisation that it folds into it; weights know better.
+        owners = [name.removesuffix(".weight") for name in node.input if name.endswith(".weight")]
+        for name in dict.fromkeys([*modules, *owners]):
+            found.setdefault(name, []).append(node.name)
+    return found
 
 
 def prune(model: Any) -> Any:
@@ -68,15 +101,25 @@ def prune(model: Any) -> Any:
     return model
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's remarks on packages that we do not use, and on its own internals, to itself."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+def to_bytes(model: Any) -> bytes:
+    """A `ModelProto` as a file; the same model gives the same bytes."""
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _traced(module: Any, shape: tuple[int, ...], given: str, found: list[str]) -> Any:
+    """A torch module with one input of (batch, *shape) as a `ModelProto`."""
+    torch, _ = need("torch"), need("onnxscript")
+    with quiet(), converting("the ONNX exporter of torch"):
+        program = torch.onnx.export(
+            module,
+            # An example of 2 windows, for the exporter takes a dimension of 1 as fixed.
+            (torch.zeros(2, *shape),),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[given],
+            output_names=found,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=False,
+        )
+    return program.model_proto

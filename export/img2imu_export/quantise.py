@@ -1,25 +1,38 @@
 """Float ONNX to int8 ONNX: static QDQ, weights per channel, ranges from real pictures.
 
 Convolutions and the projection of the features are int8. The picture's statistics, pooling and class scores
-stay float: they are cheap, and their ranges have little in common.
+stay float: they are cheap, and their ranges have little in common. A front-end in the graph is joined on
+afterwards, in float: powers span more than eight bits.
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from img2imu_edge.errors import ModelError
+from img2imu_export.converting import converting, quiet
 from img2imu_export.extras import need
-from img2imu_export.onnx import prune, to_onnx
+from img2imu_export.onnx import graph_in_form, layers, prune, to_bytes, to_onnx
 from img2imu_export.targets import Converted, OneFile, Options, Pictures, Trained
 
 _BATCH = 64
 
 _QUANTISED = ("Conv", "Relu", "Add", "Gemm")
 """Kinds of node that the backbone and the projection are made of, and the statistics are not."""
+
+_LAYER = re.compile(r"backbone\.stages\.\d+|project")
+"""Modules whose noise is told."""
+
+_DEPTH = 2
+"""Dots in the names that an error lists."""
+
+_TOLD = 128
+"""Windows that it is told on."""
 
 
 @dataclass(frozen=True)
@@ -40,38 +53,49 @@ class OnnxInt8(OneFile):
     def convert(self, trained: Trained, options: Options) -> Converted:
         """The network as int8 ONNX."""
         smooth = need("img2imu_export.smooth").smooth
-        smoothed = replace(trained, net=smooth(trained.net, trained.pictures))
-        graph = quantise(to_onnx(smoothed, "picture"), trained.pictures, self.reduce_range)
+        model = to_onnx(replace(trained, net=smooth(trained.net, trained.pictures)))
+        quantised = quantise(model, trained.pictures, self.reduce_range, options.keep_float)
+        places = {
+            name: next(node.output[0] for node in model.graph.node if node.name == nodes[-1])
+            for name, nodes in layers(model).items()
+            if _LAYER.fullmatch(name)
+        }
+        noise = need("img2imu_export.layers").onnx_layers(
+            model, quantised, places, "picture", trained.pictures[:_TOLD]
+        )
         how = (
             f"int8: ONNX Runtime static QDQ, uint8 activations, per-channel weights of "
             f"{8 - self.reduce_range} bits, min-max of {len(trained.pictures)} training windows; "
-            "statistics and class scores float32"
+            f"{', '.join(('statistics', *options.keep_float))} and class scores float32"
         )
-        return Converted(graph, how)
+        return Converted(to_bytes(graph_in_form(quantised, trained, options.form)), how, noise)
 
 
-def quantise(model: Any, calibration: Pictures, reduce_range: bool) -> bytes:
-    """Quantise a float `ModelProto`.
+def quantise(model: Any, calibration: Pictures, reduce_range: bool, keep_float: Sequence[str] = ()) -> Any:
+    """Quantise a float `ModelProto`, which is left as it is.
 
     Args:
         model: From `to_onnx`, of a network from `smooth`.
         calibration: Pictures that show the range of every value.
         reduce_range: Weights of 7 bits instead of 8.
+        keep_float: Modules of the network, as `layers` names them, that stay float32.
 
     Returns:
-        The quantised file, without a card.
+        The quantised model, pruned. A node keeps its name, and so does its output.
 
     Raises:
         MissingExtraError: If ONNX Runtime is not installed.
+        ModelError: If the network has no such module, or cannot be quantised.
     """
     onnx, quantization = need("onnx"), need("onnxruntime.quantization")
+    excluded = _nodes_of(model, keep_float)
+    excluded += [node.name for node in model.graph.node if "logits" in node.output]
     # quantize_static warns unless this mark of its own pre-processing is there. What that would do, folding
     # and fusing, the float export has done.
     marked = onnx.ModelProto()
     marked.CopyFrom(model)
-    marked.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")
-    scores = [node.name for node in marked.graph.node if "logits" in node.output]
-    with tempfile.TemporaryDirectory() as folder:
+    prune(marked).metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")
+    with tempfile.TemporaryDirectory() as folder, quiet(), converting("the quantiser of ONNX Runtime"):
         path = Path(folder) / "int8.onnx"
         quantization.quantize_static(
             marked,
@@ -84,13 +108,27 @@ def quantise(model: Any, calibration: Pictures, reduce_range: bool) -> bytes:
             weight_type=quantization.QuantType.QInt8,
             calibrate_method=quantization.CalibrationMethod.MinMax,
             op_types_to_quantize=list(_QUANTISED),
-            nodes_to_exclude=scores,
+            nodes_to_exclude=excluded,
             # The embedding is an output, and distances in it decide what is unknown: it is not rounded.
             extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
         )
         quantised = onnx.load_model(path)
-    content: bytes = prune(quantised).SerializeToString(deterministic=True)
-    return content
+    return prune(quantised)
+
+
+def _nodes_of(model: Any, modules: Sequence[str]) -> list[str]:
+    """Names of the nodes that these modules of the network became."""
+    if not modules:
+        return []
+    quantised = {node.name for node in model.graph.node if node.op_type in _QUANTISED}
+    known = {name: nodes for name, nodes in layers(model).items() if quantised & set(nodes)}
+    unknown = [name for name in modules if name not in known]
+    if unknown:
+        raise ModelError(
+            f"the network has no layer {unknown[0]!r} to keep in float; its layers, and what lies within "
+            f"them, are: {', '.join(name for name in known if name.count('.') <= _DEPTH)}"
+        )
+    return [node for name in modules for node in known[name]]
 
 
 class _Reader:
