@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from img2imu_edge.card import Form
+from img2imu_edge.errors import ModelError
 from img2imu_export.converting import converting, quiet
 from img2imu_export.extras import need
 from img2imu_export.targets import Converted, OneFile, Options, Trained
@@ -16,6 +18,10 @@ OPSET = 18
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 """Where the exporter keeps the modules that a node comes from, outermost first, then the node's own name."""
+
+
+_DEPTH = 2
+"""Dots in the names that an error lists."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,30 @@ def layers(model: Any) -> dict[str, list[str]]:
         for name in dict.fromkeys([*modules, *owners]):
             found.setdefault(name, []).append(node.name)
     return found
+
+
+def nodes_of(model: Any, modules: Sequence[str], kinds: Sequence[str]) -> list[str]:
+    """Names of the nodes that these modules of the network became.
+
+    Args:
+        model: As for `layers`.
+        modules: As `layers` names them.
+        kinds: Only modules with such nodes count.
+
+    Raises:
+        ModelError: If the network has no such module; the message lists those that it has.
+    """
+    if not modules:
+        return []
+    matter = {node.name for node in model.graph.node if node.op_type in kinds}
+    known = {name: nodes for name, nodes in layers(model).items() if matter & set(nodes)}
+    unknown = [name for name in modules if name not in known]
+    if unknown:
+        raise ModelError(
+            f"the network has no layer {unknown[0]!r} to keep in float; its layers, and what lies within "
+            f"them, are: {', '.join(name for name in known if name.count('.') <= _DEPTH)}"
+        )
+    return [node for name in modules for node in known[name]]
 
 
 def prune(model: Any) -> Any:

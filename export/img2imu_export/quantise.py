@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from img2imu_edge.errors import ModelError
 from img2imu_export.converting import converting, quiet
 from img2imu_export.extras import need
-from img2imu_export.onnx import graph_in_form, layers, prune, to_bytes, to_onnx
+from img2imu_export.onnx import graph_in_form, layers, nodes_of, prune, to_bytes, to_onnx
 from img2imu_export.targets import Converted, OneFile, Options, Pictures, Trained
 
 _BATCH = 64
@@ -27,9 +26,6 @@ _QUANTISED = ("Conv", "Relu", "Add", "Gemm")
 
 _LAYER = re.compile(r"backbone\.stages\.\d+|project")
 """Modules whose noise is told."""
-
-_DEPTH = 2
-"""Dots in the names that an error lists."""
 
 _TOLD = 128
 """Windows that it is told on."""
@@ -88,7 +84,7 @@ def quantise(model: Any, calibration: Pictures, reduce_range: bool, keep_float: 
         ModelError: If the network has no such module, or cannot be quantised.
     """
     onnx, quantization = need("onnx"), need("onnxruntime.quantization")
-    excluded = _nodes_of(model, keep_float)
+    excluded = nodes_of(model, keep_float, _QUANTISED)
     excluded += [node.name for node in model.graph.node if "logits" in node.output]
     # quantize_static warns unless this mark of its own pre-processing is there. What that would do, folding
     # and fusing, the float export has done.
@@ -114,21 +110,6 @@ def quantise(model: Any, calibration: Pictures, reduce_range: bool, keep_float: 
         )
         quantised = onnx.load_model(path)
     return prune(quantised)
-
-
-def _nodes_of(model: Any, modules: Sequence[str]) -> list[str]:
-    """Names of the nodes that these modules of the network became."""
-    if not modules:
-        return []
-    quantised = {node.name for node in model.graph.node if node.op_type in _QUANTISED}
-    known = {name: nodes for name, nodes in layers(model).items() if quantised & set(nodes)}
-    unknown = [name for name in modules if name not in known]
-    if unknown:
-        raise ModelError(
-            f"the network has no layer {unknown[0]!r} to keep in float; its layers, and what lies within "
-            f"them, are: {', '.join(name for name in known if name.count('.') <= _DEPTH)}"
-        )
-    return [node for name in modules for node in known[name]]
 
 
 class _Reader:

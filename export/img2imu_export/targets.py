@@ -156,6 +156,7 @@ class OneFile:
 
 _TARGETS = {
     "onnx-fp32": "img2imu_export.onnx:OnnxFloat",
+    "onnx-fp16": "img2imu_export.half:OnnxHalf",
     "onnx-int8": "img2imu_export.quantise:OnnxInt8",
     "tflite-fp32": "img2imu_export.litert:LiteRtFloat",
     "tflite-int8": "img2imu_export.litert:LiteRtInt8",
