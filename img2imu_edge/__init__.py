@@ -19,7 +19,7 @@ from img2imu_edge.errors import (
 from img2imu_edge.model import Model, load_model, shipped_models
 from img2imu_edge.offline import classify_recording
 from img2imu_edge.recording import Recording, demo_recording, read_recording
-from img2imu_edge.runner import classify
+from img2imu_edge.runner import Wearable, classify, classify_all
 from img2imu_edge.samples import SampleBlock
 from img2imu_edge.session import Session
 from img2imu_edge.source import LinkStats, Source, StreamInfo, open_source
@@ -45,7 +45,9 @@ __all__ = [
     "SpectrogramSpec",
     "StreamInfo",
     "StreamingSpectrogram",
+    "Wearable",
     "classify",
+    "classify_all",
     "classify_recording",
     "demo_recording",
     "load_model",

@@ -1,29 +1,52 @@
-"""The asyncio side: samples from a source through a session, with the network off the event loop."""
+"""The asyncio side: samples of any number of sources through their sessions, the network in a thread."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
 
 from img2imu_edge.decision import Decision
 from img2imu_edge.model import Model
 from img2imu_edge.samples import SampleBlock
-from img2imu_edge.session import Session
+from img2imu_edge.session import Session, Window, decide
 from img2imu_edge.source import Source
 
 QUEUE_BLOCKS = 512
-"""Blocks that may wait. A full queue stops the reading, so that the link's own buffers take over."""
+"""Blocks of a wearable that may wait. A full queue stops the reading: the link's own buffers take over."""
 
-BEHIND_BLOCKS = 64
-"""With more blocks than this waiting, decisions are skipped; samples never are."""
+BEHIND_S = 1.0
+"""When a wearable's samples have waited as long, decisions are skipped until it has caught up; samples never
+are. A source that goes as fast as it is taken tells no arrival times, and is never behind."""
+
+_ROUND_BLOCKS = 64
+"""Blocks of a wearable that are taken at once, so that one that is far behind does not delay the others."""
 
 
-_Queue: TypeAlias = "asyncio.Queue[SampleBlock | Exception | None]"
+@dataclass(slots=True, eq=False)
+class Wearable:
+    """One source among others, on its way through the runner.
+
+    Attributes:
+        name: Tells it from the others.
+        source: Where its samples come from.
+        session: Its state; made once the source is connected, if None.
+        error: What ended it for good; None while it runs, and after a proper end.
+        ended: Whether no more will come.
+    """
+
+    name: str
+    source: Source
+    session: Session | None = None
+    error: Exception | None = None
+    ended: bool = False
+    _behind: bool = False
+    _queue: asyncio.Queue[SampleBlock | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_BLOCKS))
 
 
 async def classify(
@@ -44,39 +67,122 @@ async def classify(
         SourceError: If the source fails for good.
     """
     session = session or Session(model, source.info.rate, source.info.channels)
-    queue: _Queue = asyncio.Queue(QUEUE_BLOCKS)
-    loop = asyncio.get_running_loop()
-    reader = asyncio.create_task(_read(source, queue))
+    wearable = Wearable(source.url, source, session)
+    async with contextlib.aclosing(_classify([wearable], model, entered=True)) as decisions:
+        async for _, decision in decisions:
+            yield decision
+    if wearable.error:
+        raise wearable.error
+
+
+async def classify_all(
+    wearables: Sequence[Wearable], model: Model
+) -> AsyncGenerator[tuple[Wearable, Decision], None]:
+    """Live decisions from several sources, which are entered and left here, each at its own pace.
+
+    One model serves them all, with one run of the network for what is due at the same time. A source that
+    cannot be connected, or fails, ends with its `error` set and disturbs no other.
+
+    Args:
+        wearables: Sources that were not entered.
+        model: The shared model.
+
+    Yields:
+        A wearable and its decision, until all have ended.
+    """
+    async with contextlib.aclosing(_classify(wearables, model, entered=False)) as decisions:
+        async for pair in decisions:
+            yield pair
+
+
+async def _classify(
+    wearables: Sequence[Wearable], model: Model, *, entered: bool
+) -> AsyncGenerator[tuple[Wearable, Decision], None]:
+    ready, loop = asyncio.Event(), asyncio.get_running_loop()
+    readers = [asyncio.create_task(_read(wearable, model, ready, entered)) for wearable in wearables]
     worker = ThreadPoolExecutor(1, thread_name_prefix="img2imu")
     try:
-        while isinstance(block := await queue.get(), SampleBlock):
-            behind = queue.qsize() > BEHIND_BLOCKS
-            for decision in await loop.run_in_executor(worker, _push, session, block, behind):
-                yield decision
-        for decision in await loop.run_in_executor(worker, session.finish):
-            yield decision
-        if block is not None:
-            raise block
+        while not all(wearable.ended for wearable in wearables):
+            await ready.wait()
+            ready.clear()
+            loads = [_Load(w, *_waiting(w)) for w in wearables if not w.ended and not w._queue.empty()]
+            for wearable, decision in await loop.run_in_executor(worker, _round, loads):
+                yield wearable, decision
+            if any(not wearable._queue.empty() for wearable in wearables):
+                ready.set()
     finally:
-        reader.cancel()
-        await asyncio.gather(reader, return_exceptions=True)
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
         worker.shutdown(wait=False)
 
 
-async def _read(source: Source, queue: _Queue) -> None:
-    """Move blocks to the queue, then what ended the source: None, or the error that it raised."""
-    end = None
+async def _read(wearable: Wearable, model: Model, ready: asyncio.Event, entered: bool) -> None:
+    """Move a source's blocks to its queue, then None; keep the error that ended it, if any did."""
     try:
-        async for block in source:
-            await queue.put(block)
-    except Exception as error:  # carried to the consumer, who raises it
-        end = error
-    await queue.put(end)
+        async with contextlib.nullcontext(wearable.source) if entered else wearable.source as source:
+            info = source.info
+            wearable.session = wearable.session or Session(model, info.rate, info.channels)
+            async for block in source:
+                await wearable._queue.put(block)
+                ready.set()
+    except Exception as error:  # carried to whoever follows this wearable, and kept from the others
+        wearable.error = error
+    await wearable._queue.put(None)
+    ready.set()
 
 
-def _push(session: Session, block: SampleBlock, behind: bool) -> list[Decision]:
-    decisions = session.push(block, latest_only=behind)
-    if math.isnan(block.received):
-        return decisions
-    latency = (time.monotonic() - block.received) * 1e3
-    return [replace(decision, latency_ms=latency) for decision in decisions]
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """What a wearable brings to a round."""
+
+    wearable: Wearable
+    blocks: list[SampleBlock]
+    last: bool
+
+
+def _waiting(wearable: Wearable) -> tuple[list[SampleBlock], bool]:
+    """Blocks that wait, and whether they are the last ones."""
+    queue, blocks = wearable._queue, list[SampleBlock]()
+    while not queue.empty() and len(blocks) < _ROUND_BLOCKS:
+        block = queue.get_nowait()
+        if block is None:
+            wearable.ended = True
+            return blocks, True
+        blocks.append(block)
+    return blocks, False
+
+
+def _round(loads: Sequence[_Load]) -> list[tuple[Wearable, Decision]]:
+    """Decide on all that is due."""
+    taken: list[tuple[Session, list[Window]]] = []
+    arrivals: list[list[float]] = []
+    begin = time.monotonic()
+    for load in loads:
+        wearable, session = load.wearable, load.wearable.session
+        if session is None:  # it was never connected
+            continue
+        pairs = [(w, block.received) for block in load.blocks for w in session.take(block)]
+        if load.last and not wearable.error:
+            pairs += zip(session.rest(), repeat(math.nan))
+        windows, times = [w for w, _ in pairs], [received for _, received in pairs]
+        late = bool(load.blocks) and begin - load.blocks[0].received > BEHIND_S
+        # Once behind, until no more than one window is due at a time: so that they are thinned evenly.
+        wearable._behind = late or (wearable._behind and len(windows) > 1)
+        if wearable._behind:
+            windows, times = session.thin(windows), times[-1:]
+        taken.append((session, windows))
+        arrivals.append(times)
+    decisions = decide(taken)
+    now = time.monotonic()
+    owners = [load.wearable for load in loads if load.wearable.session]
+    return list(
+        chain.from_iterable(
+            [(owner, _timed(d, now - received)) for d, received in zip(made, times, strict=True)]
+            for owner, made, times in zip(owners, decisions, arrivals, strict=True)
+        )
+    )
+
+
+def _timed(decision: Decision, seconds: float) -> Decision:
+    return decision if math.isnan(seconds) else replace(decision, latency_ms=seconds * 1e3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -120,22 +120,33 @@ class Session:
         Returns:
             The decisions that they complete, in order.
         """
-        return decide([(self, self.take(block, latest_only=latest_only))])[0]
+        windows = self.take(block)
+        return decide([(self, self.thin(windows) if latest_only else windows)])[0]
 
     def finish(self) -> list[Decision]:
         """The decisions still held back, at the end of the stream."""
-        return decide([(self, self._consume(self._resampler.flush(), latest_only=False))])[0]
+        return decide([(self, self.rest())])[0]
 
-    def take(self, block: SampleBlock, *, latest_only: bool = False) -> list[Window]:
+    def take(self, block: SampleBlock) -> list[Window]:
         """Take in samples as `push` does, but leave the network to `decide`, which asks it for many at once.
 
         Returns:
-            The windows that they complete, in order; each is to be decided before the next `take`.
+            The windows that they complete, in order.
         """
         self.stats.samples += len(block)
         segments = self._resampler.push(block.times, block.values[:, self._order])
         self.stats.invalid, self.stats.late = self._resampler.invalid, self._resampler.late
-        return self._consume(segments, latest_only)
+        return self._consume(segments)
+
+    def rest(self) -> list[Window]:
+        """The windows still held back, at the end of the stream."""
+        return self._consume(self._resampler.flush())
+
+    def thin(self, windows: list[Window]) -> list[Window]:
+        """Leave out all but the last of some windows, to catch up under load. No sample is left out."""
+        self.stats.skipped += len(windows[:-1])
+        self.stats.decisions -= len(windows[:-1])
+        return [replace(windows[-1], fresh=any(window.fresh for window in windows))] if windows else []
 
     def settle(self, window: Window, output: Output | None) -> Decision:
         """The decision on a window.
@@ -150,12 +161,12 @@ class Session:
             return Decision(window.time, None, 0.0, window.coverage, window.status)
         return self._maker.decide(window.time, window.coverage, *output)
 
-    def _consume(self, segments: list[Segment], latest_only: bool) -> list[Window]:
+    def _consume(self, segments: list[Segment]) -> list[Window]:
         windows = []
         for segment in segments:
             if segment.restart:
                 self._restart(segment.start)
-            windows += self._step(segment.values, segment.real, latest_only)
+            windows += self._step(segment.values, segment.real)
         return windows
 
     def _restart(self, start: float) -> None:
@@ -167,7 +178,7 @@ class Session:
         self._fresh = True
         self._due = self._first_due
 
-    def _step(self, values: Values, real: Flags, latest_only: bool) -> list[Window]:
+    def _step(self, values: Values, real: Flags) -> list[Window]:
         """Feed grid samples, stopping at every window that they complete."""
         plan, hop = self.model.plan, self.model.card.input.hop_columns
         self.stats.bridged += len(real) - int(real.sum())
@@ -179,10 +190,7 @@ class Session:
             self._real.append(real[:needed])
             values, real = values[needed:], real[needed:]
             if self._spectrogram.total == self._due:
-                if latest_only and len(values) >= hop * plan.hop:
-                    self.stats.skipped += 1
-                else:
-                    windows.append(self._window())
+                windows.append(self._window())
                 self._due += hop
         self.stats.decisions += len(windows)
         return windows
@@ -214,7 +222,7 @@ def decide(taken: Sequence[tuple[Session, Sequence[Window]]]) -> list[list[Decis
         The decisions of each session, in order; what `Session.push` would have given.
     """
     seen = [window.seen for _, windows in taken for window in windows if window.seen is not None]
-    outputs = iter(_run(taken[0][0].model, seen))
+    outputs = iter(_run(taken[0][0].model, seen) if seen else [])
     return [
         [session.settle(window, None if window.seen is None else next(outputs)) for window in windows]
         for session, windows in taken

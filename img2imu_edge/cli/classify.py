@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from img2imu_edge.cli.options import JsonFlag, ModelOption, OutOption
+from img2imu_edge.cli.options import JsonFlag, ModelOption, OutOption, TrustedKeyOption
 from img2imu_edge.decision import Decision
 from img2imu_edge.evaluation import answered, macro_f1
 from img2imu_edge.model import load_model
@@ -30,6 +30,7 @@ def classify(
     model: ModelOption,
     out: OutOption = None,
     json: JsonFlag = False,
+    trusted_key: TrustedKeyOption = None,
 ) -> None:
     """Classify a recording; the decisions are those that a live stream of it gives.
 
@@ -40,12 +41,12 @@ def classify(
 
       img2imu classify run.csv --model shoulder.tflite --json | tail -1
     """
-    loaded = load_model(model)
+    loaded = load_model(model, trusted_key)
     read = read_recording(recording)
     decisions = classify_recording(read, loaded)
     for target in [JsonLines(out)] * bool(out) + [JsonLines()] * json:
         for decision in decisions:
-            target.write(decision)
+            target.write(read.name, decision)
         target.close()
     if not json:
         _show(read, decisions, loaded.window_samples / loaded.card.input.rate)

@@ -1,21 +1,22 @@
-"""Follow one source to its end, on the screen or as JSON lines; `run` and `demo` share it."""
+"""Follow sources to their end, on the screen or as JSON lines; `run` and `demo` share it."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
 
+from img2imu_edge.cli.table import fleet_view
 from img2imu_edge.cli.view import live_view
 from img2imu_edge.decision import Decision
 from img2imu_edge.model import Model
-from img2imu_edge.runner import classify
+from img2imu_edge.runner import Wearable, classify, classify_all
 from img2imu_edge.session import Session
 from img2imu_edge.sinks.jsonl import JsonLines
 from img2imu_edge.source import Source
@@ -44,18 +45,54 @@ async def follow(
         keep: Remember the decisions, for a summary.
     """
     followed = Followed(Session(model, source.info.rate, source.info.channels))
-    shown = -math.inf
-    with _sinks(json_lines, out) as sinks, _screen(json_lines) as live:
+    with _sinks(json_lines, out) as sinks, _screen(json_lines) as screen:
         async for decision in classify(source, model, session=followed.session):
             for sink in sinks:
-                sink.write(decision)
+                sink.write(source.info.name, decision)
             if keep:
                 followed.decisions.append(decision)
-            if live and time.monotonic() - shown >= 1 / _FRAMES_PER_SECOND:
-                shown = time.monotonic()
-                size = live.console.size
-                live.update(live_view(source.info.name, followed.session, source.stats, decision, size))
+            if screen and screen.is_due():
+                size = screen.live.console.size
+                view = live_view(source.info.name, followed.session, source.stats, decision, size)
+                screen.live.update(view)
     return followed
+
+
+async def follow_all(
+    wearables: Sequence[Wearable], model: Model, *, json_lines: bool, out: Path | None = None
+) -> None:
+    """Show every decision of several sources, not entered, until all have ended.
+
+    A source that ends with an error shows on the screen, and gives a line of JSON with the event `failed`.
+
+    Args:
+        wearables: The sources.
+        model: The model that they share.
+        json_lines: Print JSON lines, and nothing else, to standard output.
+        out: Also write JSON lines to this file.
+    """
+    latest: dict[str, Decision] = {}
+    told: set[str] = set()
+    with _sinks(json_lines, out) as sinks, _screen(json_lines) as screen:
+        async for wearable, decision in classify_all(wearables, model):
+            latest[wearable.name] = decision
+            for sink in sinks:
+                sink.write(wearable.name, decision)
+            _tell_failures(wearables, sinks, told)
+            if screen and screen.is_due():
+                screen.live.update(fleet_view(wearables, latest))
+        _tell_failures(wearables, sinks, told)
+        if screen:
+            screen.live.update(fleet_view(wearables, latest))
+
+
+def _tell_failures(wearables: Sequence[Wearable], sinks: Sequence[JsonLines], told: set[str]) -> None:
+    for wearable in wearables:
+        if wearable.error and wearable.name not in told:
+            told.add(wearable.name)
+            for sink in sinks:
+                event = {"source": wearable.name, "event": "failed", "message": str(wearable.error)}
+                sink.write_object(event)
 
 
 @contextlib.contextmanager
@@ -70,11 +107,29 @@ def _sinks(json_lines: bool, out: Path | None) -> Iterator[list[JsonLines]]:
             sink.close()
 
 
+@dataclass(slots=True)
+class _Screen:
+    """A live display, and when it was last brought up to date."""
+
+    live: Live
+    shown: float = -math.inf
+
+    def is_due(self) -> bool:
+        now = time.monotonic()
+        if now - self.shown < 1 / _FRAMES_PER_SECOND:
+            return False
+        self.shown = now
+        return True
+
+
 @contextlib.contextmanager
-def _screen(json_lines: bool) -> Iterator[Live | None]:
+def _screen(json_lines: bool) -> Iterator[_Screen | None]:
     """A live screen on a terminal; a plain last frame where output is not a terminal."""
     if json_lines:
         yield None
         return
-    with Live(console=Console(), refresh_per_second=_FRAMES_PER_SECOND) as live:
-        yield live
+    console = Console()
+    with Live(console=console, refresh_per_second=_FRAMES_PER_SECOND) as live:
+        yield _Screen(live)
+    if not console.is_terminal:
+        console.print()

@@ -8,42 +8,53 @@ from typing import Annotated
 
 import typer
 
-from img2imu_edge.cli.live import follow
-from img2imu_edge.cli.options import JsonFlag, ModelOption, OutOption
+from img2imu_edge.cli.live import follow, follow_all
+from img2imu_edge.cli.options import JsonFlag, ModelOption, OutOption, TrustedKeyOption
+from img2imu_edge.errors import SourceError
 from img2imu_edge.model import Model, load_model
-from img2imu_edge.source import Source, open_source
+from img2imu_edge.runner import Wearable
+from img2imu_edge.source import open_source
 
 
 def run(
     source: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            metavar="SOURCE",
-            help="serial:///dev/ttyUSB0, replay:walk.csv?speed=4, virtual:?loss=0.05 …",
+            metavar="SOURCE...",
+            help="serial:///dev/ttyUSB0, replay:walk.csv?speed=4, virtual:?loss=0.05 …; or several of them.",
         ),
     ],
     model: ModelOption,
     out: OutOption = None,
     json: JsonFlag = False,
+    trusted_key: TrustedKeyOption = None,
 ) -> None:
-    """Classify a wearable's motion, live.
+    """Classify a wearable's motion, live; or that of several, with one model.
 
-    The source reconnects by itself when its device goes away; what was lost meanwhile shows as coverage below
-    100 %. Stop with Ctrl+C.
+    A source reconnects by itself when its device goes away; what was lost meanwhile shows as coverage below
+    100 %. One that fails for good disturbs no other, and the exit status is 1 in the end. Stop with Ctrl+C.
 
     Examples:
       img2imu run serial:///dev/ttyUSB0 --model shoulder
 
       img2imu run "replay:walk.csv?speed=4" --model walk.onnx --json
 
-      img2imu run "virtual:?speed=10&loss=0.05" --model shoulder --out decisions.jsonl
+      img2imu run serial:///dev/ttyUSB0 "virtual:?loss=0.05" --model shoulder --out decisions.jsonl
     """
-    loaded = load_model(model)
-    opened = open_source(source)
+    loaded = load_model(model, trusted_key)
+    wearables = [Wearable(url, open_source(url)) for url in source]
+    if len(set(source)) < len(source):
+        raise SourceError("a source is given twice; each device can be listened to once")
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_run(opened, loaded, json, out))
+        asyncio.run(_run(wearables, loaded, json, out))
+    failed = [wearable for wearable in wearables if wearable.error]
+    if failed:
+        raise SourceError("\n".join(f"{wearable.name}: {wearable.error}" for wearable in failed))
 
 
-async def _run(source: Source, model: Model, json: bool, out: OutOption) -> None:
-    async with source:
+async def _run(wearables: list[Wearable], model: Model, json: bool, out: OutOption) -> None:
+    if len(wearables) > 1:
+        await follow_all(wearables, model, json_lines=json, out=out)
+        return
+    async with wearables[0].source as source:
         await follow(source, model, json_lines=json, out=out)

@@ -36,7 +36,7 @@ def live_view(
         decision: The latest decision.
         size: The terminal's; a small one shows the accelerometer's picture alone.
     """
-    answer = Group(_headline(decision), "", _scores(decision), "", _link(link), "", _legend(session))
+    answer = Group(headline(decision), "", _scores(decision), "", _link(link), "", _legend(session))
     pictures = _pictures(session)
     across = sum(_PICTURE_MARGIN + session.model.card.input.columns for _ in pictures) + _ANSWER_WIDTH
     columns = Table.grid(padding=(0, 2), expand=False)
@@ -48,7 +48,8 @@ def live_view(
     return Panel(columns, title=f"[bold]{title}[/bold]", border_style="cyan", expand=False)
 
 
-def _headline(decision: Decision) -> Text:
+def headline(decision: Decision) -> Text:
+    """Time and answer of a decision."""
     if decision.status == "ok":
         answer, style = f"{decision.label}  {decision.confidence:.0%}", "bold green"
     else:
@@ -61,13 +62,14 @@ def _scores(decision: Decision) -> Table:
     for label, score in decision.scores.items():
         chosen = label == decision.label
         style = "green" if chosen else "blue"
-        table.add_row(Text(label, style="bold" if chosen else ""), _bar(score, style), f"{score:4.0%}")
-    table.add_row("coverage", _bar(decision.coverage, "cyan"), f"{decision.coverage:4.0%}")
+        table.add_row(Text(label, style="bold" if chosen else ""), bar(score, style), f"{score:4.0%}")
+    table.add_row("coverage", bar(decision.coverage, "cyan"), f"{decision.coverage:4.0%}")
     return table
 
 
-def _bar(share: float, style: str) -> ProgressBar:
-    return ProgressBar(total=1.0, completed=share, width=24, complete_style=style, finished_style=style)
+def bar(share: float, style: str, width: int = 24) -> ProgressBar:
+    """A share from 0 to 1 as a bar."""
+    return ProgressBar(total=1.0, completed=share, width=width, complete_style=style, finished_style=style)
 
 
 def _link(link: LinkStats) -> Text:

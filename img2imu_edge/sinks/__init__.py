@@ -10,8 +10,8 @@ from img2imu_edge.decision import Decision
 class Sink(Protocol):
     """Takes decisions, one by one."""
 
-    def write(self, decision: Decision) -> None:
-        """Take one decision. It must not block for long."""
+    def write(self, source: str, decision: Decision) -> None:
+        """Take one decision of the source of that name. It must not block for long."""
         ...
 
     def close(self) -> None:

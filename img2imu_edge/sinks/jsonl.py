@@ -28,9 +28,9 @@ class JsonLines:
         except OSError as error:
             raise Img2ImuError(f"cannot write {path}: {error.strerror or error}") from error
 
-    def write(self, decision: Decision) -> None:
-        """Write one decision and hand it to the system at once."""
-        self.write_object(decision.as_dict())
+    def write(self, source: str, decision: Decision) -> None:
+        """Write one decision of a source, and hand it to the system at once."""
+        self.write_object({"source": source, **decision.as_dict()})
 
     def write_object(self, data: dict[str, Any]) -> None:
         """Write any other event as a line."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
@@ -89,7 +90,8 @@ class ReplaySource:
             self.stats.messages += 1
             self.stats.samples_received += len(block)
             self.stats.samples_lost += block.lost
-            yield replace(block, received=time.monotonic())
+            # As fast as it is taken, there is no arrival, and nobody is late.
+            yield replace(block, received=time.monotonic() if speed else math.nan)
 
     def _opened(self) -> Recording:
         if self._recording is None:

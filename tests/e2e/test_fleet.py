@@ -1,0 +1,78 @@
+"""Several wearables, one model, one process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+import img2imu_edge as i2e
+from tests.conftest import Run
+
+
+async def test_each_of_several_wearables_gets_the_decisions_it_would_get_alone(
+    model: i2e.Model, offline: list[i2e.Decision]
+) -> None:
+    urls = [f"virtual:?speed=40&batch={batch}" for batch in (5, 10, 20)]
+    urls.append(f"replay:{i2e.demo_recording()}?speed=0")
+    wearables = [i2e.Wearable(url, i2e.open_source(url)) for url in urls]
+    made: dict[str, list[i2e.Decision]] = {url: [] for url in urls}
+    async for wearable, decision in i2e.classify_all(wearables, model):
+        made[wearable.name].append(decision)
+    for wearable in wearables:
+        assert wearable.ended
+        assert wearable.error is None
+        assert made[wearable.name] == offline
+
+
+async def test_a_wearable_that_fails_disturbs_no_other(
+    model: i2e.Model, offline: list[i2e.Decision], tmp_path: Path
+) -> None:
+    three_axes = tmp_path / "acc.csv"
+    rows = [f"{i * 0.02:.2f},0,0,9.81" for i in range(200)]
+    three_axes.write_text("\n".join(["time,acc_x,acc_y,acc_z", *rows]))
+    urls = [
+        f"replay:{i2e.demo_recording()}?speed=200",
+        "virtual:?speed=60&unplug_every_s=20&recording=/no/such.csv",
+        f"replay:{three_axes}?speed=0",
+        "serial:///dev/not-there?retry_for=0",
+    ]
+    wearables = [i2e.Wearable(url, i2e.open_source(url)) for url in urls]
+    good, *bad = wearables
+    made = [decision async for _, decision in i2e.classify_all(wearables, model)]
+    assert made == offline
+    assert good.error is None
+    assert [type(w.error) for w in bad] == [i2e.SourceError, i2e.SensorMismatchError, i2e.SourceError]
+    assert all(wearable.ended for wearable in wearables)
+
+
+def test_one_run_of_the_network_for_many_gives_each_its_own_to_the_bit(recording: i2e.Recording) -> None:
+    for name in ("shoulder", "shoulder-fp32", str(Path(i2e.__file__).parent / "models" / "shoulder.tflite")):
+        engine = i2e.load_model(name).engine
+        windows = np.random.default_rng(0).random((9, *engine.input_shape), np.float32)
+        logits, embeddings = engine.run_many(windows)
+        for window, scores, embedding in zip(windows, logits, embeddings, strict=True):
+            alone = engine.run(window)
+            np.testing.assert_array_equal(alone.logits, scores)
+            np.testing.assert_array_equal(alone.embedding, embedding)
+
+
+def test_run_takes_several_sources_and_says_which_failed(
+    img2imu: Run, offline: list[i2e.Decision], tmp_path: Path
+) -> None:
+    out = tmp_path / "decisions.jsonl"
+    urls = ("virtual:?speed=100", f"replay:{i2e.demo_recording()}?speed=150", "serial:///dev/not-there")
+    done = img2imu("run", *urls, "--model", "shoulder", "--json", "--out", out)
+    assert done.returncode == 1
+    assert "error: serial:///dev/not-there: cannot connect" in done.stderr
+    assert out.read_text() == done.stdout
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    for url in urls[:2]:
+        scores = [line["scores"] for line in lines if line["source"] == url]
+        assert scores == [decision.scores for decision in offline]
+    (failure,) = (line for line in lines if line["source"] == urls[2])
+    assert failure["event"] == "failed"
+    screen = img2imu("run", *urls[:2], "--model", "shoulder")
+    assert screen.returncode == 0
+    assert "9,740" in screen.stdout
