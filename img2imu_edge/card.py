@@ -17,6 +17,9 @@ from img2imu_edge.strict import StrictError, from_json
 SCHEMA = 1
 """Version of the card's layout; a card of a newer one is refused."""
 
+_MOST_CELLS = 1 << 22
+"""Values of a window, a picture or a front-end's basis: hours of motion; 1000 columns of 4000 rows."""
+
 Form = Literal["picture", "samples"]
 """What a graph takes: the picture that our streaming front-end draws, or samples, and draws it itself."""
 
@@ -141,12 +144,15 @@ class ModelCard:
             raise ValueError(f"input.channels must be 3 or 6 names, not {len(self.input.channels)}")
         if self.input.rate <= 0 or self.input.columns < 1 or self.input.hop_columns < 1:
             raise ValueError("input.rate, input.columns and input.hop_columns must be positive")
+        _check_sizes(self.input, self.spectrogram)
         novelty = self.decision.novelty
         if novelty and (
             len(novelty.centroids) != len(self.labels)
             or any(len(centroid) != len(novelty.spread) for centroid in novelty.centroids)
         ):
             raise ValueError("decision.novelty needs one centroid a label, each as long as spread")
+        if novelty and not min(novelty.spread, default=0.0) > 0:
+            raise ValueError("decision.novelty.spread must be positive")
 
     def to_json(self) -> str:
         """The card as JSON, for embedding in a model file."""
@@ -161,7 +167,7 @@ class ModelCard:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelError(f"the model card is damaged: {error}") from error
         if not isinstance(data, dict):
             raise ModelError("the model card is damaged: it is not a JSON object")
@@ -175,3 +181,22 @@ class ModelCard:
             return from_json(cls, data)
         except StrictError as error:
             raise ModelError(f"the model card is not valid: {error}; export the model again") from error
+
+
+def _check_sizes(told: InputSpec, spec: SpectrogramSpec) -> None:
+    """Refuse what would take more memory than any wearable's model, before any is taken.
+
+    Raises:
+        ValueError: If the window, the picture or the front-end's basis is beyond reason.
+    """
+    frame, hop = spec.frame_s * told.rate, max(1.0, spec.hop_s * told.rate)
+    frequencies = spec.bins if spec.frequencies == "log" else frame / 2 + 1
+    levels = max(1, len(spec.levels_s))
+    sizes = {
+        "a window": frame + told.columns * hop,
+        "a picture": len(told.channels) * told.columns * (spec.level_rows + frequencies),
+        "the front-end's basis": frame * (levels + 2 * frequencies),
+    }
+    for name, size in sizes.items():
+        if not size <= _MOST_CELLS:
+            raise ValueError(f"{name} of {size:.2g} values is beyond any model of ours")

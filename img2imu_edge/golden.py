@@ -19,6 +19,7 @@ _STEPS = 65535
 """Pictures are kept in 16 bits: 8e-6 of their range, far below what a wrong front-end would change."""
 
 _LIMIT = 32 << 20
+_LARGEST_SCALE = 1e6
 _KINDS = {
     "samples": (np.int16, 3), "scale": (np.float32, 1), "pictures": (np.uint16, 4),
     "logits": (np.float32, 2), "embeddings": (np.float32, 2),
@@ -52,14 +53,14 @@ class Golden:
         """
         scale = _scale(self.samples)
         file = io.BytesIO()
-        parts = {
-            "samples": np.rint(self.samples / scale).astype(np.int16),
-            "scale": scale,
-            "pictures": np.rint(self.pictures * np.float32(_STEPS)).astype(np.uint16),
-            "logits": self.logits,
-            "embeddings": self.embeddings,
-        }
-        np.savez_compressed(file, **{name: np.ascontiguousarray(part) for name, part in parts.items()})
+        np.savez_compressed(
+            file,
+            samples=np.ascontiguousarray(np.rint(self.samples / scale).astype(np.int16)),
+            scale=scale,
+            pictures=np.ascontiguousarray(np.rint(self.pictures * np.float32(_STEPS)).astype(np.uint16)),
+            logits=np.ascontiguousarray(self.logits),
+            embeddings=np.ascontiguousarray(self.embeddings),
+        )
         return file.getvalue()
 
     @classmethod
@@ -90,6 +91,8 @@ def _arrays(entries: dict[str, bytes]) -> dict[str, NDArray[Any]]:
         raise ModelError("their parts are of different numbers of windows")
     if len(parts["scale"]) != parts["samples"].shape[2]:
         raise ModelError("their scale does not fit their samples")
+    if not ((parts["scale"] > 0) & (parts["scale"] < _LARGEST_SCALE)).all():
+        raise ModelError("their scale is not one of sensors")
     return parts
 
 

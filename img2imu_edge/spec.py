@@ -23,6 +23,10 @@ class SensorRange:
     high_db: float
     level: float
 
+    def __post_init__(self) -> None:
+        if not (self.low_db < self.high_db and self.level > 0):
+            raise ValueError("a range needs low_db < high_db and a positive level")
+
 
 @dataclass(frozen=True, slots=True)
 class SpectrogramSpec:
@@ -80,6 +84,8 @@ class SpectrogramSpec:
             raise ValueError("cycles must be at least 1, and need log frequencies")
         if self.levels_s and (min(self.levels_s) <= 0 or self.level_rows % len(self.levels_s)):
             raise ValueError("levels_s must be positive and share level_rows evenly")
+        if self.level_rows < 0:
+            raise ValueError("level_rows must not be negative")
         if self.level_rows and self.contrast == "window":
             raise ValueError("level rows need fixed contrast: stretched per window they would lose the sign")
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+
+_LARGEST_INTEGER = 1 << 53
+"""What every reader of JSON holds exactly (RFC 8259, section 6)."""
 
 
 class StrictError(ValueError):
@@ -64,8 +68,12 @@ def _convert(hint: Any, value: object, path: str) -> object:
     if dataclasses.is_dataclass(hint):
         return from_json(cast("type[object]", hint), value, path)
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not abs(value) <= sys.float_info.max:  # NaN, infinity, or an integer too large
+            raise StrictError(f"{path!r} must be a finite number")
         return float(value)
     if isinstance(hint, type) and type(value) is hint:
+        if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+            raise StrictError(f"{path!r} is too large")
         return value
     wanted = {tuple: "a list", dict: "an object"}.get(origin, getattr(hint, "__name__", str(hint)))
     raise StrictError(f"{path!r} must be {wanted}, not {value!r:.60}")

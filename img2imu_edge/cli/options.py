@@ -11,6 +11,14 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON lines for mac
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="A model file (.onnx, .tflite) or a shipped name: shoulder.")
 ]
+TrustedKeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--trusted-key",
+        metavar="PUBLIC.pem",
+        help="Public key of whom the model must come from: a file that is not signed with it is refused.",
+    ),
+]
 OutOption = Annotated[
     Path | None, typer.Option("--out", "-o", help="Also write each decision as a line of JSON to this file.")
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from threading import Lock
 from typing import Any, cast, get_args
 
@@ -10,6 +12,7 @@ import numpy as np
 
 from img2imu_edge.card import Form
 from img2imu_edge.engines import Array, Output
+from img2imu_edge.engines.guard import check_tflite
 from img2imu_edge.errors import MissingExtraError, ModelError
 
 
@@ -26,6 +29,7 @@ class LiteRtEngine:
 
     def __init__(self, graph: bytes) -> None:
         self.name, interpreter_class = _find_interpreter()
+        check_tflite(graph)
         try:
             self._interpreter: Any = interpreter_class(model_content=graph, num_threads=1)
             self._interpreter.allocate_tensors()
@@ -39,6 +43,9 @@ class LiteRtEngine:
                 "it is a TFLite file, but not one of ours: expected the input 'picture' or 'samples' and the "
                 f"outputs 'logits' and 'embedding', found {', '.join(sorted({**inputs, **outputs}))}"
             )
+        for name, detail in {**inputs, **outputs}.items():
+            if detail["dtype"] not in (np.float32, np.int8) or len(detail["shape"]) < 2:
+                raise ModelError(f"its {name} is {detail['dtype'].__name__} of {detail['shape'].tolist()}")
         self.form = cast(Form, next(iter(inputs)))
         self._input = inputs[self.form]
         self._logits, self._embedding = outputs["logits"], outputs["embedding"]
@@ -84,9 +91,12 @@ def _from(values: np.ndarray, detail: dict[str, Any]) -> Array:
 def _find_interpreter() -> tuple[str, Any]:
     for name, package in (("LiteRT", "ai_edge_litert"), ("tflite-runtime", "tflite_runtime")):
         try:
-            return name, import_module(f"{package}.interpreter").Interpreter
+            interpreter = import_module(f"{package}.interpreter").Interpreter
         except ImportError:
             continue
+        with suppress(PackageNotFoundError):  # unpacked by hand, it does not tell its version
+            name = f"{name} {version(package.replace('_', '-'))}"
+        return name, interpreter
     raise MissingExtraError(
         "a .tflite model needs LiteRT; get it with: pip install 'img2imu-edge[litert]' "
         "(on a 32-bit Raspberry Pi: pip install tflite-runtime 'numpy<2')"
