@@ -1,0 +1,49 @@
+"""Fixtures of the BLE tests; `tests/ble/bench.py` says how to use them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.ble.bench import Bench
+from tests.ble.bus import DAEMON
+
+
+@pytest.fixture
+async def tidy_bleak(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Keep what bleak keeps for the process's life from one test's event loop to the next."""
+    manager = pytest.importorskip("bleak.backends.bluezdbus.manager", reason="bleak uses BlueZ on Linux only")
+    version = pytest.importorskip("bleak.backends.bluezdbus.version")
+    # Else bleak asks bluetoothctl, and waits for the answer in whichever loop asked first.
+    monkeypatch.setattr(version.BlueZFeatures, "checked_bluez_version", True)
+    yield
+    kept = manager._global_instances.pop(asyncio.get_running_loop(), None)
+    if kept is not None and kept._bus is not None:
+        kept._bus.disconnect()
+        if kept._bus_watcher_task is not None:
+            await kept._bus_watcher_task
+
+
+@pytest.fixture
+def bare_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """The bench for tests that use no bleak themselves, but start processes that do."""
+    if DAEMON is None:
+        pytest.skip("dbus-daemon is missing; apt install dbus")
+    with Bench() as bench:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bench.address)
+        yield bench
+
+
+@pytest.fixture
+def bench(bare_bench: Bench, tidy_bleak: None) -> Bench:
+    """A bus, a bluetoothd and an adapter; `bench.add` brings peripherals into the air."""
+    return bare_bench
+
+
+@pytest.fixture
+def no_dbus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tidy_bleak: None) -> None:
+    """A system without any D-Bus."""
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'none'}")
