@@ -11,11 +11,10 @@ from itertools import pairwise
 from img2imu_bridge.virtual.faults import Faults
 from img2imu_bridge.virtual.ledger import Ledger
 from img2imu_bridge.virtual.options import VirtualOptions
-from img2imu_bridge.virtual.port import VirtualPort
+from img2imu_bridge.virtual.port import Port
 from img2imu_bridge.virtual.tape import Tape
-from img2imu_bridge.wire.framing import FrameReader
 from img2imu_bridge.wire.messages import (
-    MAX_MESSAGE,
+    DATA_HEADER,
     Control,
     Info,
     MessageError,
@@ -36,7 +35,7 @@ _SETTLE_S = 2.0
 
 
 class VirtualWearable:
-    """One device with its port.
+    """One device with its end of a link.
 
     A real device goes on sampling whatever the host does. This one's clock stands still while the host has
     not said START, does not take what it sends (unless `queue` limits that), or has not yet come back after
@@ -52,11 +51,10 @@ class VirtualWearable:
         ledger: Its account, complete once `run` has returned.
     """
 
-    def __init__(self, tape: Tape, options: VirtualOptions, port: VirtualPort, once: bool) -> None:
+    def __init__(self, tape: Tape, options: VirtualOptions, port: Port, once: bool) -> None:
         self.ledger = Ledger()
         self._tape, self._options, self._port, self._once = tape, options, port, once
-        self._faults = Faults(options, self.ledger)
-        self._frames = FrameReader()
+        self._faults = Faults(options, self.ledger, port.encode)
         self._out: deque[bytes] = deque()
         self._at = 0  # the next sample of the tape
         self._streaming = self._over = self._wanted = False
@@ -116,11 +114,12 @@ class VirtualWearable:
         """Where messages begin, and the end; none spans samples that the tape lacks, or an uneven step."""
         starts = [0]
         period = self._tape.info.period
+        most = min(self._options.batch, (self._port.longest - DATA_HEADER) // self._tape.info.sample_size)
         for sample in range(1, len(self._tape.index)):
             place = sample - starts[-1]
             even = self._tape.ticks[sample] - self._tape.ticks[starts[-1]] == round(place * period)
             whole = self._tape.index[sample] - self._tape.index[starts[-1]] == place
-            if place == self._options.batch or not even or not whole:
+            if place == most or not even or not whole:
                 starts.append(sample)
         return [*starts, len(self._tape.index)]
 
@@ -154,7 +153,6 @@ class VirtualWearable:
         self.ledger.unplugged += 1
         self._port.unplug()
         self._out.clear()
-        self._frames = FrameReader()
 
     def _come_back(self) -> None:
         """Be plugged in again, and wait until the host has said START: it knows by then who is there."""
@@ -194,7 +192,7 @@ class VirtualWearable:
         """Write what fits, read and answer requests; wait at most so long for either."""
         self._flush()
         self._port.wait(seconds, writable=bool(self._out))
-        for message in self._frames.push(self._port.read()):
+        for message in self._port.read():
             try:
                 request = decode(message)
             except MessageError:
@@ -230,7 +228,7 @@ class VirtualWearable:
         tape = self._tape
         ticks = tape.ticks[-1] + round(tape.info.period) if self._ended else tape.ticks[self._at]
         info: Info = replace(tape.info, ticks=int(ticks), next_index=self._index(), streaming=self._streaming)
-        for part in encode_info(info, MAX_MESSAGE):
+        for part in encode_info(info, self._port.longest):
             self._send(part)
 
     def _send(self, message: bytes) -> None:

@@ -1,12 +1,12 @@
-"""Faults: what goes wrong between a device's sensor and the far end of its cable, in the shares asked for."""
+"""Faults: what goes wrong between a device's sensor and the far end of its link, in the shares asked for."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from img2imu_bridge.virtual.ledger import Ledger
 from img2imu_bridge.virtual.options import VirtualOptions
-from img2imu_bridge.wire.framing import encode_frame
 
 
 class Faults:
@@ -15,11 +15,13 @@ class Faults:
     Args:
         options: The shares, and the seed that makes a run repeatable.
         ledger: The account.
+        encode: Makes a message's frame.
     """
 
-    def __init__(self, options: VirtualOptions, ledger: Ledger) -> None:
+    def __init__(self, options: VirtualOptions, ledger: Ledger, encode: Callable[[bytes], bytes]) -> None:
         self._options = options
         self._ledger = ledger
+        self._encode = encode
         self._random = random.Random(options.seed)  # noqa: S311 - faults, not secrets
         self._late: tuple[bytes, int] | None = None
 
@@ -70,7 +72,7 @@ class Faults:
         return [frame for frame, _ in copies]
 
     def _frame(self, message: bytes) -> tuple[bytes, bool]:
-        frame = encode_frame(message)
+        frame = self._encode(message)
         if self._random.random() >= self._options.bit_errors:
             return frame, False
         self._ledger.damaged += 1

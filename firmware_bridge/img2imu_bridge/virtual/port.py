@@ -1,4 +1,4 @@
-"""VirtualPort: a pseudo-terminal at a path that stays the same when it is unplugged and plugged in again."""
+"""The device's end of a link; VirtualPort: of a pseudo-terminal at a path that outlives being unplugged."""
 
 from __future__ import annotations
 
@@ -13,20 +13,69 @@ import termios
 import time
 import tty
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
+
+from img2imu_bridge.wire.framing import FrameReader, encode_frame
+from img2imu_bridge.wire.protocol import MAX_MESSAGE
 
 _LOOKS: Final = 3
 _LOOK_EVERY_S: Final = 0.003
 
 
+class Port(Protocol):
+    """The device's end of a link, whatever it is made of. Nothing in it raises because the host is away.
+
+    Attributes:
+        longest: Most bytes that a message may have.
+    """
+
+    longest: int
+
+    @property
+    def plugged(self) -> bool:
+        """Whether there is something for the host to connect to."""
+        ...
+
+    def plug(self) -> None:
+        """Make it appear."""
+        ...
+
+    def unplug(self) -> None:
+        """Make it vanish: whoever is connected loses the connection."""
+        ...
+
+    def encode(self, message: bytes) -> bytes:
+        """What leaves for a message."""
+        ...
+
+    def write(self, data: bytes) -> int:
+        """Send what fits of an encoded message without waiting; returns how many bytes did."""
+        ...
+
+    def read(self) -> list[bytes]:
+        """Messages that the host sent, or none."""
+        ...
+
+    def wait(self, seconds: float, *, writable: bool) -> None:
+        """Wait until the host has sent something, until there is room to write if asked, or for so long."""
+        ...
+
+    def settle(self, seconds: float) -> None:
+        """Wait until the host has everything that was written, at most so long."""
+        ...
+
+
 class VirtualPort:
-    """The device's end of a serial cable.
+    """The device's end of a serial cable: a `Port`.
 
     Attributes:
         path: What the host opens: a link to the current pseudo-terminal.
+        longest: Most bytes that a message may have.
     """
 
     def __init__(self) -> None:
+        self.longest = MAX_MESSAGE
+        self._frames = FrameReader()
         self._folder = Path(tempfile.mkdtemp(prefix="img2imu-"))
         self.path = self._folder / "wearable"
         self._master = self._slave = -1
@@ -50,6 +99,11 @@ class VirtualPort:
             with contextlib.suppress(OSError):
                 os.close(end)
         self._master = self._slave = -1
+        self._frames = FrameReader()
+
+    def encode(self, message: bytes) -> bytes:
+        """A message's frame."""
+        return encode_frame(message)
 
     def write(self, data: bytes) -> int:
         """Write what fits without waiting; returns how many bytes did."""
@@ -58,12 +112,12 @@ class VirtualPort:
         except BlockingIOError:
             return 0
 
-    def read(self) -> bytes:
-        """What the host sent, or nothing."""
+    def read(self) -> list[bytes]:
+        """Messages that the host sent, or none."""
         try:
-            return os.read(self._master, 4096)
-        except (BlockingIOError, OSError):
-            return b""
+            return self._frames.push(os.read(self._master, 4096))
+        except OSError:
+            return []
 
     def wait(self, seconds: float, *, writable: bool) -> None:
         """Wait until the host has sent something, until there is room to write if asked, or for so long."""
