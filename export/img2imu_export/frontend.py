@@ -28,18 +28,21 @@ class FrontEnd(nn.Module):
     """
 
     kernels: Tensor
+    floor: Tensor
     gain: Tensor
     offset: Tensor
     level_gain: Tensor
 
     def __init__(self, plan: SpectrogramPlan) -> None:
         super().__init__()
-        self.hop, self.floor, self.contrast = plan.hop, float(plan.floor), plan.spec.contrast
+        self.hop, self.contrast = plan.hop, plan.spec.contrast
         self.level_rows, self.bins = plan.spec.level_rows, len(plan.frequencies)
         # A level's kernel comes once for every row that shows it: cheaper than to repeat what comes out.
         levels = np.repeat(plan.basis[:, : plan.levels], self.level_rows // max(plan.levels, 1), axis=1)
         kernels = np.concatenate([levels, plan.basis[:, plan.levels :]], axis=1)
         self.register_buffer("kernels", torch.from_numpy(np.ascontiguousarray(kernels.T))[:, None, :, None])
+        # One for each axis: the ONNX exporter takes a single 1e-12 for 0, and drops it.
+        self.register_buffer("floor", torch.full((plan.axes,), float(plan.floor)))
         for name in ("gain", "offset", "level_gain"):
             value = np.broadcast_to(getattr(plan, name)[:, 0], (plan.axes,))
             self.register_buffer(name, torch.from_numpy(value.copy()))
@@ -54,8 +57,9 @@ class FrontEnd(nn.Module):
             cells = torch.cat([level * self.level_gain + 0.5, cells], dim=1)
         cells = cells.clamp(0.0, 1.0) if self.contrast == "fixed" else _stretch(cells)
         # `stack`: the gyroscope's rows follow the accelerometer's; x, y, z are what was the three axes.
-        stacked = torch.cat(torch.split(cells, 3, dim=3), dim=1)
-        return stacked.permute(0, 3, 1, 2)
+        if cells.shape[3] > 3:  # the TFLite converter cannot join one tensor with nothing
+            cells = torch.cat(torch.split(cells, 3, dim=3), dim=1)
+        return cells.permute(0, 3, 1, 2)
 
 
 def _stretch(cells: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Float ONNX with its weights in half precision: half the size, all sums in float32.
 
 Each large weight is stored as float16 with a cast behind it, which an engine folds away when it loads the
-file: it then runs as the float32 file does, at its speed, and needs no half-precision kernels, which x86 lacks
+file. It then runs as the float32 file does, at its speed, and without half-precision kernels, which x86 lacks
 and which round every sum as well. The front-end, the statistics and the class scores stay float32: the basis
 must cancel gravity to seven digits, and the others are small.
 """
