@@ -12,14 +12,15 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from img2imu_edge.card import Form
+from img2imu_export.converting import converting
 from img2imu_export.extras import need
 from img2imu_export.flatbuffer import tidy
 from img2imu_export.targets import Converted, OneFile, Options, Trained
@@ -33,6 +34,12 @@ _QUANTISED = (
     ("FULLY_CONNECTED", "project"),
 )
 """Kinds of operator that become int8, and what the modules that they come from are called."""
+
+_WEIGHTS = ("CONV_2D", "FULLY_CONNECTED")
+"""Of these, the kinds that have weights."""
+
+_TOLD = 128
+"""Windows that the noise of each layer is told on."""
 
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 """Read by the converter's native library when it loads: no remarks, and the same sums on every CPU."""
@@ -58,17 +65,58 @@ class LiteRtInt8(OneFile):
     suffix: str = ".tflite"
     exact: bool = False
     kind: Literal["onnx", "tflite"] = "tflite"
+    edges: ClassVar[tuple[str, ...]] = ()
 
     def convert(self, trained: Trained, options: Options) -> Converted:
         """The network as int8 TFLite."""
         smooth = need("img2imu_export.smooth").smooth
         smoothed = replace(trained, net=smooth(trained.net, trained.pictures))
-        content = quantise(to_tflite(smoothed, options.form), trained.shown(options.form), options.form)
+        shown, exact = trained.shown(options.form), to_tflite(smoothed, options.form)
+        content = quantise(exact, shown, options.form, options.keep_float, self.edges)
         how = (
             "int8: LiteRT static, int8 activations, per-channel weights of 8 bits, "
-            f"min-max of {len(trained.pictures)} training windows; statistics and class scores float32"
+            f"min-max of {len(trained.pictures)} training windows; "
+            f"{', '.join(('statistics', *options.keep_float))} and class scores float32"
         )
-        return Converted(tidy(content), how)
+        if self.edges:
+            how += f"; {' and '.join(self.edges)} int8"
+        # Rounding an input is no layer's noise: it is left out.
+        noise = content if not self.edges else quantise(exact, shown, options.form, options.keep_float)
+        layers = need("img2imu_export.tflite_layers").layers(exact, noise, options.form, shown[:_TOLD])
+        return Converted(tidy(content), how, layers)
+
+
+@dataclass(frozen=True)
+class LiteRtInt8Edges(LiteRtInt8):
+    """int8 TFLite with int8 input and logits, for firmware and accelerators that hand over integers.
+
+    The embedding stays float32: distances in it decide what is unknown, and one scale for all of it is too
+    coarse for that.
+    """
+
+    suffix: str = "-int8-io.tflite"
+    edges: ClassVar[tuple[str, ...]] = ("input", "logits")
+
+
+@dataclass(frozen=True)
+class LiteRtDynamic(OneFile):
+    """TFLite with int8 weights; activations are float32, or rounded as they come where a kernel can."""
+
+    suffix: str = "-dynamic.tflite"
+    exact: bool = False
+    kind: Literal["onnx", "tflite"] = "tflite"
+
+    def convert(self, trained: Trained, options: Options) -> Converted:
+        """The network as TFLite with int8 weights."""
+        smooth = need("img2imu_export.smooth").smooth
+        smoothed = replace(trained, net=smooth(trained.net, trained.pictures))
+        exact = to_tflite(smoothed, options.form)
+        content = quantise_weights(exact, options.keep_float)
+        kept = f"; {', '.join(options.keep_float)} float32" if options.keep_float else ""
+        shown = trained.shown(options.form)[:_TOLD]
+        layers = need("img2imu_export.tflite_layers").layers(exact, content, options.form, shown)
+        how = f"int8 weights: LiteRT dynamic range, per channel, 8 bits{kept}"
+        return Converted(tidy(content), how, layers)
 
 
 def to_tflite(trained: Trained, form: Form) -> bytes:
@@ -76,8 +124,9 @@ def to_tflite(trained: Trained, form: Form) -> bytes:
 
     Raises:
         MissingExtraError: If torch or litert-torch is not installed.
+        ModelError: If the converter fails.
     """
-    with _quiet():
+    with _quiet(), converting("litert-torch"):
         torch, litert_torch = need("torch"), need("litert_torch")
         net = need("img2imu_export.frontend").in_form(trained, form)
         named = need("img2imu_export.named").Named(net)
@@ -87,7 +136,13 @@ def to_tflite(trained: Trained, form: Form) -> bytes:
     return content
 
 
-def quantise(content: bytes, calibration: NDArray[np.float32], form: Form = "picture") -> bytes:
+def quantise(
+    content: bytes,
+    calibration: NDArray[np.float32],
+    form: Form = "picture",
+    keep_float: Sequence[str] = (),
+    edges: Sequence[str] = (),
+) -> bytes:
     """Quantise the convolutions and the projection of a float TFLite file of a network from `smooth`.
 
     Ranges are the true minimum and maximum over the windows. The quantiser's default, a moving average of
@@ -97,23 +152,54 @@ def quantise(content: bytes, calibration: NDArray[np.float32], form: Form = "pic
         content: From `to_tflite`.
         calibration: Windows in the form that it takes.
         form: That form.
+        keep_float: Modules of the network, such as `backbone.stages.0`, that stay float32.
+        edges: What of the graph's `input` and outputs becomes int8.
 
     Raises:
         MissingExtraError: If ai-edge-quantizer is not installed.
+        ModelError: If the network has no such module, or the quantiser fails.
     """
-    with _quiet():
+    with _quiet(), converting("ai-edge-quantizer"):
         calibrator = need("ai_edge_quantizer.calibrator")
-        quantizer = need("ai_edge_quantizer.quantizer")
-        names = need("ai_edge_quantizer.qtyping").TFLOperationName
         min_max = need("ai_edge_quantizer.utils.qsv_utils").min_max_update
-        made = quantizer.Quantizer(content)
+        made, names = _quantizer(content)
         for kind, module in _QUANTISED:
             made.add_static_config(module, names[kind], activation_num_bits=8, weight_num_bits=8)
+        for edge in edges:
+            kind, tensor = ("INPUT", ".*") if edge == "input" else ("OUTPUT", edge)
+            made.add_static_config(tensor, names[kind], activation_num_bits=8, weight_num_bits=8)
+        _keep_float(made, names, content, keep_float)
         seen = calibrator.Calibrator(content, num_threads=1, qsv_update_func=min_max)
         # Quantizer.calibrate() takes no update function, hence the way around it.
         seen.calibrate({_SIGNATURE: [{form: window[None]} for window in calibration]}, made._recipe_manager)
         result = made.quantize(seen.get_model_qsvs(), enable_progress_bar=False, enable_progress_report=False)
     return bytes(result.quantized_model)
+
+
+def quantise_weights(content: bytes, keep_float: Sequence[str] = ()) -> bytes:
+    """Quantise the weights of convolutions and projection alone: arguments and errors as of `quantise`."""
+    with _quiet(), converting("ai-edge-quantizer"):
+        made, names = _quantizer(content)
+        for kind, module in _QUANTISED:
+            if kind in _WEIGHTS:
+                made.add_dynamic_config(module, names[kind], num_bits=8)
+        _keep_float(made, names, content, keep_float)
+        result = made.quantize(enable_progress_bar=False, enable_progress_report=False)
+    return bytes(result.quantized_model)
+
+
+def _quantizer(content: bytes) -> tuple[Any, Any]:
+    """The quantiser of a file, and its names of operators."""
+    quantizer, types = need("ai_edge_quantizer.quantizer"), need("ai_edge_quantizer.qtyping")
+    return quantizer.Quantizer(content), types.TFLOperationName
+
+
+def _keep_float(made: Any, names: Any, content: bytes, layers: Sequence[str]) -> None:
+    """Exclude modules of the network; of two rules that fit, the quantiser takes the later one."""
+    for layer in layers:
+        scope = need("img2imu_export.tflite_layers").scope(content, layer, _WEIGHTS)
+        for kind in dict.fromkeys(kind for kind, _ in _QUANTISED):
+            made.update_quantization_recipe(scope, names[kind], algorithm_key="no_quantize")
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """TensorFlow Lite Micro: a graph of operators that it has, and its genuine interpreter.
 
-Its interpreter for Linux x86-64 (`tflite-micro`) is built of the kernels that run on a microcontroller. It says
-how much memory a graph takes there, and whether the graph computes what it should: an operator that is lacking,
-or weights where it does not look, show nowhere else before the device is flashed.
+Its interpreter for Linux x86-64 (`tflite-micro`) is built of the kernels that run on a microcontroller. It
+says how much memory a graph takes there, and whether the graph computes what it should: an operator that is
+lacking, or weights where it does not look, show nowhere else before the device is flashed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import sys
 import tempfile
 from importlib.util import find_spec
+from threading import Lock
 from typing import Any, cast
 
 import numpy as np
@@ -50,7 +51,7 @@ def fit(content: bytes) -> bytes:
     kinds, operators = schema.BuiltinOperator, []
     for operator in graph.operators:
         kind = _kind(model.operatorCodes[operator.opcodeIndex])
-        (end,) = operator.outputs if len(operator.outputs) == 1 else (None,)
+        end = int(operator.outputs[0])
         if kind == kinds.RELU_0_TO_1:
             cut, one = _like(graph, end), _constant(schema, model, graph, np.float32(1.0))
             operators += [
@@ -142,17 +143,23 @@ class MicroEngine:
             ) from error
         self.name = "TensorFlow Lite Micro"
         self.form = cast(Form, names[inner.inputs[0]])
-        self._input = self.interpreter.get_input_details(0)
-        self._details = [self.interpreter.get_output_details(index) for index in range(len(_OUTPUTS))]
-        self.input_shape = tuple(int(n) for n in self._input["shape"][1:])
-        self.classes, self.embedding_size = (int(detail["shape"][-1]) for detail in self._details)
+        outputs = [self.interpreter.get_output_details(index) for index in range(len(_OUTPUTS))]
+        self.input_shape = tuple(int(n) for n in self.interpreter.get_input_details(0)["shape"][1:])
+        self.classes, self.embedding_size = (int(detail["shape"][-1]) for detail in outputs)
+        self._lock = Lock()  # an interpreter holds its tensors: one run at a time
 
     def run(self, window: Array) -> Output:
         """Run the network on one picture or one window of samples, float32."""
-        self.interpreter.set_input(window[None], 0)
-        self.interpreter.invoke()
-        logits, embedding = (self.interpreter.get_output(index)[0].copy() for index in range(len(_OUTPUTS)))
+        with self._lock:
+            self.interpreter.set_input(window[None], 0)
+            self.interpreter.invoke()
+            logits, embedding = (self.interpreter.get_output(i)[0].copy() for i in range(len(_OUTPUTS)))
         return Output(logits, embedding)
+
+    def run_many(self, windows: Array) -> Output:
+        """Run it on several, (n, *input_shape), one after the other."""
+        logits, embeddings = zip(*map(self.run, windows), strict=True)
+        return Output(np.stack(logits), np.stack(embeddings))
 
 
 def _kind(code: Any) -> int:

@@ -160,6 +160,9 @@ _TARGETS = {
     "onnx-int8": "img2imu_export.quantise:OnnxInt8",
     "tflite-fp32": "img2imu_export.litert:LiteRtFloat",
     "tflite-int8": "img2imu_export.litert:LiteRtInt8",
+    "tflite-int8-io": "img2imu_export.litert:LiteRtInt8Edges",
+    "tflite-dynamic": "img2imu_export.litert:LiteRtDynamic",
+    "mcu": "img2imu_export.mcu:Mcu",
 }
 
 
