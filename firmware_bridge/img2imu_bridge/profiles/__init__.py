@@ -1,8 +1,8 @@
 """Profiles: devices that do not speak our wire protocol, and how to understand them.
 
-A profile knows how a device is recognised, got going, and what its packets mean. It does no input or output of
-its own and tells no time: it turns bytes into numbers in SI units, and says what the device said of order and
-time. `timeline` makes samples of them.
+A profile knows how a device is recognised, got going, and what its packets mean. It does no input or output
+of its own and tells no time: it turns bytes into numbers in SI units, and says what the device said of order
+and time. `timeline` makes samples of them.
 """
 
 from __future__ import annotations

@@ -1,0 +1,161 @@
+"""Profiles made of tables: one decoder for all devices whose packets have a fixed layout."""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from img2imu_bridge.profiles import Advertisement, Device, Packet, Stream, Wishes
+from img2imu_bridge.profiles.layout import Layout
+from img2imu_bridge.profiles.table import UNITS, Command, Scale, StreamTable, Table
+from img2imu_bridge.profiles.template import fill, nearest, uuid
+from img2imu_edge.errors import SourceError
+from img2imu_edge.samples import ACCELEROMETER, GYROSCOPE
+from img2imu_edge.strict import StrictError, from_json
+
+_KNOWN = (*ACCELEROMETER, *GYROSCOPE)
+
+
+class TableProfile:
+    """A profile that is data; see `Profile`.
+
+    Args:
+        table: The data.
+
+    Raises:
+        ValueError: If a layout, a channel or a command makes no sense.
+    """
+
+    carrier: Literal["ble", "serial"] = "ble"
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.name, self.title, self.checked = table.name, table.title, table.checked
+        self.layouts = {name: Layout(s.layout, s.order) for name, s in table.stream.items()}
+        for name, stream in table.stream.items():
+            for channel in self.layouts[name].channels:
+                if channel not in _KNOWN:
+                    raise ValueError(f"stream {name} has a channel {channel!r}; known: {', '.join(_KNOWN)}")
+                if channel[:3] not in stream.scales:
+                    raise ValueError(f"stream {name} says no scale for {channel[:3]!r}")
+        if not table.stream:
+            raise ValueError("it has no stream")
+        for command in (*table.start, *table.stop):
+            fill(command.value, rate=1.0, code=0)
+        self.rates = {float(rate): code for rate, code in table.rates.items()}
+        self._services = frozenset(map(uuid, table.recognise.services))
+
+    def recognises(self, advertisement: Advertisement) -> bool:
+        """Whether a device that advertises this is one of these."""
+        return (
+            any(fnmatchcase(advertisement.name, name) for name in self.table.recognise.names)
+            or bool(self._services & advertisement.services)
+            or any(company in advertisement.manufacturer for company in self.table.recognise.companies)
+        )
+
+    def decoder(self) -> TableDecoder:
+        """A decoder for one connection."""
+        return TableDecoder(self)
+
+
+class TableDecoder:
+    """Decoder of a device that a table describes; see `Decoder`."""
+
+    def __init__(self, profile: TableProfile) -> None:
+        self._profile = profile
+        self._rate = 1.0
+        self._factors: dict[str, NDArray[np.float64]] = {}
+        self._turned: dict[str, list[int]] = {}
+        self._names = {uuid(s.characteristic): name for name, s in profile.table.stream.items()}
+
+    async def start(self, device: Device, wishes: Wishes) -> tuple[Stream, ...]:
+        """Learn the ranges, subscribe, and write what gets the device going."""
+        table, rates = self._profile.table, self._profile.rates
+        default = next(iter(table.stream.values())).rate
+        self._rate = nearest(wishes.rate or default, list(rates)) if rates else default
+        wanted = {
+            name: stream
+            for name, stream in table.stream.items()
+            if wishes.gyroscope or any(c in ACCELEROMETER for c in self._profile.layouts[name].channels)
+        }
+        for name, stream in wanted.items():
+            await self._prepare(device, name, stream)
+        for stream in wanted.values():
+            await device.subscribe(uuid(stream.characteristic))
+        await self._write(device, table.start)
+        return tuple(self._describe(name, stream) for name, stream in wanted.items())
+
+    def decode(self, characteristic: str, value: bytes) -> list[Packet]:
+        """Understand a packet."""
+        name = self._names.get(characteristic)
+        if name is None or name not in self._factors:
+            return []
+        body = self._profile.layouts[name].decode(value)
+        values = (body.values[:, self._turned[name]] * self._factors[name]).astype(np.float32)
+        return [Packet(name, values, body.sequence, body.ticks)]
+
+    async def stop(self, device: Device) -> None:
+        """Write what has the device stop."""
+        await self._write(device, self._profile.table.stop)
+
+    async def _write(self, device: Device, commands: tuple[Command, ...]) -> None:
+        code = self._profile.rates.get(self._rate, 0)
+        for command in commands:
+            value = fill(command.value, rate=self._rate, code=code)
+            await device.write(uuid(command.write), value, response=command.response)
+            await asyncio.sleep(command.pause_s)
+
+    async def _prepare(self, device: Device, name: str, stream: StreamTable) -> None:
+        """Learn what the counts of a stream are worth, and where its axes point."""
+        worth = {sensor: await _worth(device, scale) for sensor, scale in stream.scales.items()}
+        channels = self._profile.layouts[name].channels
+        origins = [stream.mount.get(channel, channel) for channel in channels]
+        signs = [-1.0 if origin.startswith("-") else 1.0 for origin in origins]
+        self._turned[name] = [channels.index(origin.lstrip("-")) for origin in origins]
+        self._factors[name] = np.array([s * worth[c[:3]] for s, c in zip(signs, channels, strict=True)])
+
+    def _describe(self, name: str, stream: StreamTable) -> Stream:
+        layout = self._profile.layouts[name]
+        return Stream(
+            name=name,
+            channels=layout.channels,
+            rate=self._rate if self._profile.rates else stream.rate,
+            sequence_bits=layout.sequence_bits,
+            sequence_counts=stream.sequence_counts,
+            tick_bits=layout.tick_bits,
+            ticks_per_second=stream.ticks_per_second,
+            stamps=stream.stamps,
+        )
+
+
+def read_profile(path: Path) -> TableProfile:
+    """Read a profile file.
+
+    Raises:
+        SourceError: If it cannot be read, or a key is missing, unknown or makes no sense; the message says
+            which.
+    """
+    try:
+        return TableProfile(from_json(Table, tomllib.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, StrictError, ValueError) as error:
+        raise SourceError(f"{path} is no device profile: {error}") from error
+
+
+async def _worth(device: Device, scale: Scale) -> float:
+    """One count in SI units."""
+    per_unit = scale.per_unit
+    if scale.choice is not None:
+        told = await device.read(uuid(scale.choice.read))
+        if len(told) <= scale.choice.byte:
+            raise SourceError(f"the device tells its range in {len(told)} bytes; is it another model?")
+        code = told[scale.choice.byte] >> scale.choice.shift & scale.choice.mask
+        if code >= len(scale.choice.per_unit):
+            raise SourceError(f"the device tells an unknown range, {code}; is its firmware another one?")
+        per_unit = scale.choice.per_unit[code]
+    return UNITS[scale.unit] / per_unit
