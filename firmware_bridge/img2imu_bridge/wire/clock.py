@@ -24,7 +24,7 @@ class SampleClock:
         period: Ticks between samples, as known now.
     """
 
-    def __init__(self, ticks_per_second: int, period: float) -> None:
+    def __init__(self, ticks_per_second: float, period: float) -> None:
         """Start with a clock in Hz and a nominal period in ticks."""
         self.period = period
         self._nominal = period
@@ -80,7 +80,7 @@ class SampleClock:
         self._previous = None
         self._restarted = self._end > -math.inf
 
-    def retune(self, ticks_per_second: int, period: float) -> None:
+    def retune(self, ticks_per_second: float, period: float) -> None:
         """Take over a new nominal period in ticks; the clock's rate may differ only after a restart."""
         if (ticks_per_second, period) == (self._ticks_per_second, self._nominal):
             return
