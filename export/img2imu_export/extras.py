@@ -8,11 +8,12 @@ from typing import Any
 from img2imu_edge.errors import MissingExtraError
 
 
-def need(module: str) -> Any:
-    """Import a module of the `export` extra.
+def need(module: str, extra: str = "export") -> Any:
+    """Import a module that comes with an extra of this package.
 
     Args:
         module: Its full name.
+        extra: The extra.
 
     Raises:
         MissingExtraError: If it, or something that it needs, is not installed.
@@ -21,5 +22,5 @@ def need(module: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise MissingExtraError(
-            f"this export needs {error.name or module}; get it with: pip install 'img2imu-edge[export]'"
+            f"this export needs {error.name or module}; get it with: pip install 'img2imu-edge[{extra}]'"
         ) from error
