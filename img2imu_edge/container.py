@@ -30,6 +30,9 @@ ATTACHMENT_LIMIT = 4 << 20
 """Most bytes that may be attached to a file."""
 
 _OURS = "img2imu."
+_CHECKSUM = "img2imu.crc32"
+"""Of the card in an ONNX file, which has none as an archive has; the card tells the SHA-256 of the rest."""
+
 _ENDINGS = {CARD: ".json", GOLDEN: ".npz"}
 _TFLITE_MARK = b"TFL3"
 _METADATA_PROPS = 14
@@ -121,6 +124,9 @@ def _unpack_onnx(content: bytes) -> Container:
                 attachments[name] = _from_text(name, value)
                 continue
         graph.append(content[found.start : found.end])
+    checksum = attachments.pop(_CHECKSUM, None)
+    if checksum is not None and checksum != _checksum(attachments.get(CARD, b"")):
+        raise ModelError(f"its {CARD} is damaged; get the file again")
     return Container("onnx", b"".join(graph), attachments)
 
 
@@ -138,11 +144,18 @@ def _entry(content: bytes, at: int, end: int) -> tuple[bytes, bytes]:
 def _pack_onnx(parts: Container) -> bytes:
     """Repeated fields may come anywhere in a protocol buffer: ours come last."""
     out = [parts.graph]
-    for name, value in parts.attachments.items():
+    attachments = parts.attachments
+    if CARD in attachments:  # the checksum comes first, so that a file cut behind it has lost what it is of
+        attachments = {_CHECKSUM: _checksum(attachments[CARD]), **attachments}
+    for name, value in attachments.items():
         text = value if name == CARD else base64.b64encode(value)
         entry = encoded(1, name.encode("utf-8")) + encoded(2, text)
         out.append(encoded(_METADATA_PROPS, entry))
     return b"".join(out)
+
+
+def _checksum(card: bytes) -> bytes:
+    return binascii.crc32(card).to_bytes(4, "big")
 
 
 def _from_text(name: str, text: bytes) -> bytes:

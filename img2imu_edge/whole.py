@@ -19,6 +19,7 @@ def replace_whole(path: Path, content: bytes) -> None:
     Raises:
         ModelError: If it cannot be written; then it is as it was.
     """
+    path = path.resolve()  # a link stays one
     try:
         mode = path.stat().st_mode
         descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -36,7 +36,7 @@ def sign(
         ),
     ] = None,
 ) -> None:
-    """Sign model files, so that others can tell they are yours and unchanged.
+    r"""Sign model files, so that others can tell they are yours and unchanged.
 
     The signature goes into the file and covers all of it: the card is signed
     (Ed25519), and the card holds the SHA-256 of everything else.
@@ -48,7 +48,7 @@ def sign(
     Verify a file before you sign it: a signature says whom a file comes from,
     not that it is good.
 
-    Needs: pip install 'img2imu-edge\\[sign]'
+    Needs: pip install 'img2imu-edge\[sign]'
 
     Examples:
       img2imu sign --new-key maker.pem

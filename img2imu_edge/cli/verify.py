@@ -123,6 +123,9 @@ def _show(outcomes: Sequence[Outcome], trusted_key: Path | None) -> None:
         console.print(Text.assemble((str(model.path), "bold"), "  ", mark), soft_wrap=True)
         facts = f"  {model.engine.name} · SHA-256 as its card says · {_signature(model, trusted_key)}"
         console.print(Text(facts, style="dim"))
+        if model.card.input.form == "samples":
+            told = "  takes samples and draws its picture itself; the front-end here is checked all the same"
+            console.print(Text(told, style="dim"))
         if outcome.stages:
             console.print(_table(outcome.stages))
         elif len(outcomes) > 1:

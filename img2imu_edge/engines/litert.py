@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from threading import Lock
 from typing import Any, cast, get_args
 
@@ -94,6 +93,8 @@ def _find_interpreter() -> tuple[str, Any]:
             interpreter = import_module(f"{package}.interpreter").Interpreter
         except ImportError:
             continue
+        from importlib.metadata import PackageNotFoundError, version
+
         with suppress(PackageNotFoundError):  # unpacked by hand, it does not tell its version
             name = f"{name} {version(package.replace('_', '-'))}"
         return name, interpreter

@@ -1,31 +1,31 @@
 from __future__ import annotations
 
-import io
-import json
-import zipfile
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import img2imu_edge as i2e
-from img2imu_edge.card import CARD_KEY
-from img2imu_edge.engines.litert import CARD_FILE
+from img2imu_edge.card import ModelCard
+from img2imu_edge.container import GOLDEN, Container, unpack
+from img2imu_edge.engines.guard import check_onnx, check_tflite
+from img2imu_edge.engines.onnx import OnnxEngine
+from img2imu_edge.model import digests, open_model
 from img2imu_edge.spectrogram import spectrogram, stack
 
 MODELS = Path(i2e.__file__).parent / "models"
 ONNX, TFLITE = MODELS / "shoulder.onnx", MODELS / "shoulder.tflite"
-
-
-def rewritten(card: str | None, path: Path) -> Path:
-    """The shipped ONNX file with another card, or none."""
-    graph = onnx.load(ONNX)
-    del graph.metadata_props[:]
-    if card is not None:
-        onnx.helper.set_model_props(graph, {CARD_KEY: card})
-    onnx.save(graph, path)
-    return path
+WRITTEN = Callable[[Container], Path]
 
 
 def test_both_engines_carry_the_same_card_and_give_the_same_answers(
@@ -65,16 +65,43 @@ def test_files_that_are_not_models_are_refused(tmp_path: Path) -> None:
         i2e.load_model("no-such-model")
 
 
-def test_a_model_without_a_card_is_refused(tmp_path: Path) -> None:
+def test_a_model_without_a_card_is_refused(parts: Container, written: WRITTEN) -> None:
     with pytest.raises(i2e.ModelError, match=r"no model card \(img2imu.card\)"):
-        i2e.load_model(rewritten(None, tmp_path / "bare.onnx"))
-    flatbuffer = TFLITE.read_bytes()
-    with zipfile.ZipFile(io.BytesIO(flatbuffer)) as archive:
-        start = archive.getinfo(CARD_FILE).header_offset
-    bare = tmp_path / "bare.tflite"
-    bare.write_bytes(flatbuffer[:start])
-    with pytest.raises(i2e.ModelError, match="no model card"):
-        i2e.load_model(bare)
+        i2e.load_model(written(replace(parts, attachments={})))
+
+
+def test_damage_anywhere_is_refused(shipped: Path, tmp_path: Path) -> None:
+    """One bit in a hundred places: in weights, card, golden vectors and what holds them together."""
+    content, path = shipped.read_bytes(), tmp_path / shipped.name
+    for place in np.linspace(8, len(content) - 23, 100).astype(int):
+        damaged = bytearray(content)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        try:
+            i2e.load_model(path)
+        except i2e.ModelError:
+            continue
+        # Dates and other fields of an archive's headers, and nothing else, are nobody's business.
+        assert unpack(bytes(damaged)) == unpack(content)
+
+
+def test_a_changed_weight_a_changed_card_and_swapped_windows_are_told_apart(
+    parts: Container, written: WRITTEN, model: i2e.Model
+) -> None:
+    weights = bytearray(parts.graph)
+    weights[len(weights) // 2] ^= 1
+    with pytest.raises(i2e.ModelError, match="its graph is not what its card was made for"):
+        i2e.load_model(written(replace(parts, graph=bytes(weights))))
+    assert model.golden is not None
+    other = replace(model.golden, samples=-model.golden.samples).to_bytes()
+    with pytest.raises(i2e.ModelError, match=r"its img2imu\.golden is not what its card was made for"):
+        i2e.load_model(written(replace(parts, attachments={**parts.attachments, GOLDEN: other})))
+    card = {n: v for n, v in parts.attachments.items() if n != GOLDEN}
+    with pytest.raises(i2e.ModelError, match=r"its img2imu\.golden is not what"):
+        i2e.load_model(written(replace(parts, attachments=card)))
+    more = {**parts.attachments, "img2imu.more": b"unseen"}
+    with pytest.raises(i2e.ModelError, match=r"its card tells no SHA-256 of its img2imu\.more"):
+        i2e.load_model(written(replace(parts, attachments=more)))
 
 
 def test_a_foreign_onnx_file_is_refused(tmp_path: Path) -> None:
@@ -83,27 +110,188 @@ def test_a_foreign_onnx_file_is_refused(tmp_path: Path) -> None:
     graph = onnx.helper.make_graph([node], "g", value[:1], value[1:])
     path = tmp_path / "relu.onnx"
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)]), path)
-    with pytest.raises(i2e.ModelError, match="expected the input 'picture'"):
+    with pytest.raises(i2e.ModelError, match="no model card"):
         i2e.load_model(path)
+    with pytest.raises(i2e.ModelError, match="expected the input 'picture'"):
+        OnnxEngine(path.read_bytes())
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
         ("labels", ["a", "b"], "2 labels, its network 7 outputs"),
-        ("columns", 31, "its card makes pictures of"),
-        ("rate", 20.0, "impossible spectrogram"),
-        ("channels", ["acc_x", "acc_y", "acc_z"], "its card makes pictures of"),
+        ("input.columns", 31, "its card makes a picture of"),
+        ("input.rate", 20.0, "impossible spectrogram"),
+        ("input.rate", 1e-9, "impossible spectrogram"),
+        ("input.channels", ["acc_x", "acc_y", "acc_z"], "its card makes a picture of"),
+        ("input.form", "samples", r"its card makes a samples of \(250, 6\)"),
+        ("input.columns", 10**9, "beyond any model of ours"),
+        ("input.columns", 10**400, "'input.columns' is too large"),
+        ("input.rate", 1e300, "beyond any model of ours"),
+        ("input.rate", 10**400, "must be a finite number"),
+        ("input.rate", math.nan, "'input.rate' must be a finite number"),
+        ("spectrogram.bins", 10**8, "beyond any model of ours"),
+        ("spectrogram.level_rows", 4 * 10**8, "beyond any model of ours"),
+        ("spectrogram.level_rows", -8, "must not be negative"),
+        ("spectrogram.frame_s", 1e12, "beyond any model of ours"),
+        ("spectrogram.hop_s", 1e12, "beyond any model of ours"),
+        ("spectrogram.ranges.acc.level", 0.0, "a positive level"),
+        ("spectrogram.ranges.acc.high_db", -25.0, "low_db < high_db"),
+        ("spectrogram.ranges.acc.high_db", math.inf, "finite number"),
+        ("decision.temperature", math.inf, "finite number"),
     ],
 )
-def test_a_card_that_does_not_fit_the_network_is_refused(
-    key: str, value: object, message: str, tmp_path: Path, model: i2e.Model
+def test_a_card_that_does_not_fit_or_is_absurd_is_refused(
+    key: str, value: object, message: str, parts: Container, reseal: Callable[..., Container]
 ) -> None:
-    card = json.loads(model.card.to_json())
-    (card if key in card else card["input"])[key] = value
-    card["decision"]["novelty"] = None
+    def change(card: dict[str, Any]) -> None:
+        card["decision"]["novelty"] = None
+        *path, last = key.split(".")
+        for name in path:
+            card = card[name]
+        card[last] = value
+
+    started = time.process_time()
     with pytest.raises(i2e.ModelError, match=message):
-        i2e.load_model(rewritten(json.dumps(card), tmp_path / "changed.onnx"))
+        open_model(reseal(parts, card=change), ONNX)
+    assert time.process_time() - started < 2
+
+
+def test_a_card_that_is_deep_is_refused() -> None:
+    with pytest.raises(i2e.ModelError, match="damaged"):
+        ModelCard.from_json('{"a":' * 100_000)
+
+
+def test_golden_vectors_of_another_size_are_refused(
+    parts: Container, model: i2e.Model, reseal: Callable[..., Container]
+) -> None:
+    golden = model.golden
+    assert golden is not None
+    wrong = {
+        "samples": replace(golden, samples=golden.samples[:, :-1]),
+        "pictures": replace(golden, pictures=golden.pictures[..., :-1]),
+        "logits": replace(golden, logits=golden.logits[:, :-1]),
+        "embeddings": replace(golden, embeddings=golden.embeddings[:, :-1]),
+    }
+    for name, other in wrong.items():
+        with pytest.raises(i2e.ModelError, match=f"do not fit its card: {name} of"):
+            open_model(reseal(parts, golden=other.to_bytes()), ONNX)
+    with pytest.raises(i2e.ModelError, match="golden vectors are damaged"):
+        open_model(reseal(parts, golden=b"PK"), ONNX)
+
+
+def _graph(change: Callable[[onnx.ModelProto], None]) -> bytes:
+    """The shipped graph, changed."""
+    graph = onnx.load_from_string(unpack(ONNX.read_bytes()).graph)
+    change(graph)
+    return bytes(graph.SerializeToString())
+
+
+def _outside(tensor: onnx.TensorProto) -> onnx.TensorProto:
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="weights.bin")
+    return tensor
+
+
+def _external_weight(model: onnx.ModelProto) -> None:
+    _outside(model.graph.initializer[0])
+
+
+def _external_constant(model: onnx.ModelProto) -> None:
+    tensor = _outside(onnx.helper.make_tensor("t", onnx.TensorProto.FLOAT, [1], [0.0]))
+    model.graph.node.append(onnx.helper.make_node("Constant", [], ["unused"], value=tensor))
+
+
+def _external_sparse(model: onnx.ModelProto) -> None:
+    model.graph.sparse_initializer.add().values.CopyFrom(_outside(onnx.TensorProto(name="s")))
+
+
+def _external_by_location_alone(model: onnx.ModelProto) -> None:
+    model.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
+
+
+def _loop(model: onnx.ModelProto) -> None:
+    body = onnx.helper.make_graph([], "body", [], [])
+    model.graph.node.append(onnx.helper.make_node("Loop", [], ["forever"], body=body))
+
+
+def _function(model: onnx.ModelProto) -> None:
+    model.functions.add(name="twice", domain="")
+
+
+def _plug_in(model: onnx.ModelProto) -> None:
+    model.graph.node[0].domain = "com.example"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_external_weight, "weights in another file"),
+        (_external_constant, "weights in another file"),
+        (_external_sparse, "weights in another file"),
+        (_external_by_location_alone, "weights in another file"),
+        (_loop, "branches or loops"),
+        (_function, "defines functions"),
+        (_plug_in, "needs the plug-in 'com.example'"),
+    ],
+)
+def test_graphs_that_reach_outside_or_run_for_ever_are_refused(
+    change: Callable[[onnx.ModelProto], None], message: str, reseal: Callable[..., Container]
+) -> None:
+    forged = reseal(unpack(ONNX.read_bytes()), graph=_graph(change))
+    with pytest.raises(i2e.ModelError, match=message):
+        open_model(forged, ONNX)
+
+
+def test_a_tflite_graph_with_weights_in_another_file_is_refused() -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    flatbuffers = pytest.importorskip("flatbuffers")
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(unpack(TFLITE.read_bytes()).graph))
+    group = schema.ExternalBufferGroupT()
+    group.name = "weights.bin"
+    graph.externalBufferGroups = [group]
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(graph.Pack(builder), b"TFL3")
+    with pytest.raises(i2e.ModelError, match="weights in another file"):
+        check_tflite(bytes(builder.Output()))
+
+
+@given(rest=st.binary(max_size=200))
+def test_the_guards_take_any_bytes(rest: bytes) -> None:
+    for check in (check_onnx, check_tflite):
+        try:
+            check(rest)
+        except i2e.ModelError:
+            continue
+
+
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(0, 255)), min_size=1, max_size=8),
+    kind=st.sampled_from([ONNX, TFLITE]),
+)
+@settings(max_examples=20, deadline=None)
+def test_a_changed_graph_whose_hashes_fit_again_gives_errors_of_ours_alone(
+    changes: list[tuple[int, int]], kind: Path, reseal: Callable[..., Container]
+) -> None:
+    """What only a trusted key protects from: it may compute anything, but it does not get around us."""
+    parts = unpack(kind.read_bytes())
+    graph = bytearray(parts.graph)
+    for place, value in changes:
+        graph[place % len(graph)] = value
+    try:
+        model = open_model(reseal(parts, graph=bytes(graph)), kind)
+    except i2e.ModelError:
+        return
+    assert model.card.sha256["graph"] == digests(replace(parts, graph=bytes(graph)))["graph"]
+
+
+def test_importing_and_loading_stay_light() -> None:
+    """Neither keys nor archives nor engines come with the import."""
+    code = "import sys, img2imu_edge; print([n for n in sys.argv[1:] if n in sys.modules])"
+    heavy = ["zipfile", "cryptography", "onnxruntime", "ai_edge_litert", "onnx", "torch", "rich"]
+    done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_int8_equals_float_within_its_bound(recording: i2e.Recording, model: i2e.Model) -> None:
