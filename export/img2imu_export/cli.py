@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column
+from rich.text import Text
 
 from img2imu_edge.errors import ModelError
+from img2imu_export.advice import complaint
+from img2imu_export.auto import Choice, Device, choose, device_names
 from img2imu_export.evidence import Evidence, gather
 from img2imu_export.extras import need
-from img2imu_export.pipeline import Export, shown
-from img2imu_export.pipeline import export as run
-from img2imu_export.report import Bounds, Comparison
+from img2imu_export.pipeline import AUTO, Export, Exporter, Tell, check_layers, shown, take_times
+from img2imu_export.report import Bounds
+from img2imu_export.tables import show
 from img2imu_export.targets import Options, Trained, find_target, target_names
+from img2imu_export.write import check_writable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from img2imu_training.network import Network
+
+_DEFAULT = ("onnx-int8", "tflite-int8")
 
 
 def export(
@@ -27,13 +38,31 @@ def export(
     ],
     to: Annotated[
         list[str] | None,
-        typer.Option("--to", help=f"Kind of file, again for more: {', '.join(target_names())}."),
+        typer.Option(
+            "--to",
+            metavar="TARGET",
+            help="Kind of file, again for more: "
+            f"{', '.join(target_names())}; onnx or tflite for all of that kind; auto for the best one "
+            f"for a device.  [default: {', '.join(_DEFAULT)}]",
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="DEVICE",
+            help=f"With --to auto, for which: {', '.join(device_names())}. Measured if this machine is one.",
+        ),
     ] = None,
     raw: Annotated[
         bool,
         typer.Option("--raw", help="The graph takes samples in SI units and draws its picture itself."),
     ] = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="Directory to write to.")] = Path(),
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="Also write all figures here: .html for people, .json for programs."),
+    ] = None,
     corpus: Annotated[
         str | None,
         typer.Option("--corpus", help="Recordings it was trained on: spar, or a file or folder in --data."),
@@ -42,6 +71,24 @@ def export(
     windows: Annotated[
         int, typer.Option("--windows", min=1, help="Training windows to find the ranges of values on.")
     ] = 1024,
+    keep_float: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep-float",
+            metavar="LAYER",
+            help="Layer that stays float32, again for more, such as backbone.stages.3; auto: as many as it "
+            "takes, the noisiest first.",
+        ),
+    ] = None,
+    qat: Annotated[
+        int,
+        typer.Option(
+            "--qat",
+            min=0,
+            metavar="STEPS",
+            help="Fine-tune a copy for integers by so many steps, such as 300.",
+        ),
+    ] = 0,
     min_agreement: Annotated[
         float, typer.Option("--min-agreement", help="Least share of windows decided as by the checkpoint.")
     ] = Bounds.agreement,
@@ -51,77 +98,113 @@ def export(
 ) -> None:
     """Export a trained model, and check each file against it on people it was not trained on.
 
-    Fails when a file decides differently from the checkpoint on more windows than allowed; a file that fails
-    keeps the ending .rejected.
+    Every file is run here on the windows of people who were kept out of training. One that decides otherwise
+    than the checkpoint on more than 1 % of them, or loses more than a point of macro-F1, keeps the ending
+    .rejected, and the command fails: the message names the layers that rounding hurt and what to do.
 
     Examples:
       img2imu export shoulder.safetensors -o models
 
-      img2imu export shoulder.safetensors --to onnx-int8 --to onnx-fp32 -o models
+      img2imu export shoulder.safetensors --to onnx --to tflite --report export.html
+
+      img2imu export shoulder.safetensors --to auto --for arm64 -o models
+
+      img2imu export shoulder.safetensors --to tflite-int8 --keep-float auto
     """
-    try:
-        targets = [find_target(name) for name in dict.fromkeys(to or ["onnx-int8", "tflite-int8"])]
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--to") from error
-    console = Console()
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
-        task = progress.add_task("reading the recordings", total=None)
+    wanted = _wanted(to, device)
+    if report is not None and report.suffix not in (".html", ".json"):
+        raise typer.BadParameter("give a name that ends in .html or .json", param_hint="--report")
+    errors = Console(stderr=True)
+    check_writable(output)
+    with _progress(errors) as tell:
+        tell("reading the checkpoint")
         net, card = need("img2imu_training.checkpoint").load(checkpoint)
+        check_layers(net, [name for name in keep_float or () if name != AUTO])
+        tell("reading the recordings")
         evidence = gather(card, corpus, data, windows)
-        options = Options("samples" if raw else "picture")
         trained = Trained(net, card, evidence.calibration, shown(card, evidence.calibration, Options()))
-        done = run(
-            trained,
-            evidence,
-            targets,
-            options,
-            Bounds(min_agreement, max_f1_loss),
-            output,
-            checkpoint.stem,
-            tell=lambda what: progress.update(task, description=what),
-        )
-    console.print(_table([export.comparison for export in done if export.comparison], evidence))
-    _judge(done)
+        adapted = _adapted(trained, evidence, qat, tell) if qat else None
+        options = Options("samples" if raw else "picture", tuple(keep_float or ()))
+        bounds = Bounds(min_agreement, max_f1_loss)
+        exporter = Exporter(trained, evidence, options, bounds, checkpoint.stem, adapted, tell)
+        choice: Choice | None = None
+        if wanted:
+            made = take_times([exporter.make(name, find_target(name)) for name in wanted], tell)
+            made = [exporter.write(one, output) for one in made]
+        else:
+            choice = choose(exporter, cast(Device, device), tell)
+            made = [
+                exporter.write(one, output) if one is choice.chosen or not choice.chosen else one
+                for one in choice.made
+            ]
+        if report is not None:
+            need("img2imu_export.page").write(report, card, made, evidence, options, choice)
+    for notice in evidence.notices:
+        errors.print(Text.assemble(("warning: ", "bold yellow"), notice))
+    console = Console()
+    show(console, made, evidence)
+    _judge(made, choice, console, windows)
 
 
-def _judge(done: Sequence[Export]) -> None:
-    """Fail if a file is too far from the network.
+def _wanted(to: Sequence[str] | None, device: str | None) -> list[str]:
+    """Names of the targets to make; none of `auto`.
 
     Raises:
-        ModelError: If there is one; the message says what is wrong with each.
+        typer.BadParameter: If a name stands for nothing, or `auto` and a device do not come together.
     """
-    complaints = [
-        f"{', '.join(path.name for path in export.files)}: {'; '.join(export.objections)}"
-        for export in done
-        if export.objections
-    ]
-    if complaints:
-        raise ModelError(
-            "\n".join(complaints) + "\ntry more calibration windows (--windows), or loosen the bounds"
-        )
+    names: list[str] = []
+    for name in to or _DEFAULT:
+        family = [known for known in target_names() if known.startswith(f"{name}-")]
+        names += [name] if name in target_names() else family or [name]
+    if AUTO in names:
+        if set(names) != {AUTO}:
+            raise typer.BadParameter("auto chooses by itself; leave the others out", param_hint="--to")
+        if device not in device_names():
+            given = f", not {device}" if device else ""
+            raise typer.BadParameter(f"say for which: {', '.join(device_names())}{given}", param_hint="--for")
+        return []
+    if device is not None:
+        raise typer.BadParameter("it goes with --to auto", param_hint="--for")
+    try:
+        for name in names:
+            find_target(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--to") from error
+    return list(dict.fromkeys(names))
 
 
-def _table(comparisons: Sequence[Comparison], evidence: Evidence) -> Table:
-    first = comparisons[0]
-    table = Table(
-        title=f"{first.windows} windows of people "
-        f"{'kept out of' if evidence.strangers else 'in'} training ({', '.join(evidence.people)});\n"
-        f"the checkpoint's macro-F1 on them is {first.float_f1:.4f}",
-        box=None,
+def _adapted(trained: Trained, evidence: Evidence, steps: int, tell: Tell) -> Network:
+    evidence.check()
+
+    def progress(step: int, loss: float) -> None:
+        tell(f"fine-tuning for integers, step {step} of {steps}, loss {loss:.4f}")
+
+    net: Network = need("img2imu_export.qat").adapt(trained.net, trained.pictures, steps, progress=progress)
+    return net
+
+
+def _judge(made: Sequence[Export], choice: Choice | None, console: Console, windows: int) -> None:
+    """Say what was chosen; fail if a file is too far from the network.
+
+    Raises:
+        ModelError: If there is one; the message says what is wrong with each, and what to do.
+    """
+    if choice is not None:
+        for name, why in choice.missing:
+            console.print(f"{name} was not tried: {why}")
+        if choice.chosen is not None:
+            console.print(Text.assemble(("chosen ", "bold green"), str(choice)))
+            return
+    if said := complaint(made, windows):
+        raise ModelError(said if choice is None else f"{choice}\n{said}")
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Tell]:
+    """A line that says what is being done, and for how long."""
+    words = TextColumn(
+        "{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")
     )
-    headings = ("file", "kB", "logit error:\nmax", "\nmean", "same\nlabel", "macro-\nF1", "ms", "rel.\ntime")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "file" else "right", no_wrap=True)
-    for c in comparisons:
-        table.add_row(
-            c.file,
-            f"{c.size / 1000:.0f}",
-            f"{c.max_error:.2g}",
-            f"{c.mean_error:.2g}",
-            f"{c.agreement:.2%}",
-            f"{c.f1:.4f}",
-            f"{c.milliseconds:.3f}",
-            f"{c.relative_time:.1f}",
-        )
-    return table
+    with Progress(SpinnerColumn(), words, TimeElapsedColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("")
+        yield lambda what: bar.update(task, description=what)

@@ -10,16 +10,25 @@ import numpy as np
 
 from img2imu_edge.card import Bounds, Form, ModelCard
 from img2imu_edge.container import GOLDEN
+from img2imu_edge.engines import Engine
 from img2imu_edge.golden import Golden, as_sent
 from img2imu_edge.spectrogram import SpectrogramPlan
 from img2imu_export.extras import need
-from img2imu_export.targets import Converted, Samples
+from img2imu_export.targets import Converted, Samples, Target
 
 if TYPE_CHECKING:
     from img2imu_training.network import Network
 
 PICTURE_BOUND = 1e-4
 """Largest error of a cell: float32 rounding of a logarithm on another CPU, and 16 bits of storage."""
+
+EXACT_MARGIN = 1e-3
+"""Error of a logit that `img2imu verify` allows a float32 file, on any CPU."""
+
+_MARGIN = 2.0
+"""An integer file may be off by its largest error on the golden windows, times this: see `error_bound`."""
+
+_STEP = 0.05
 
 WINDOWS = 3
 """Golden windows: each of another class, where there are as many."""
@@ -50,8 +59,30 @@ def golden(net: Network, card: ModelCard, samples: Samples) -> Golden:
     return Golden(sent, pictures, *fit.predict(net, pictures))
 
 
+def error_bound(target: Target, engine: Engine | None, vectors: Golden) -> float | None:
+    """Largest error of a logit to allow on the golden windows, on any device; None if nothing here can say.
+
+    Args:
+        target: The file's.
+        engine: What runs it here, if anything does.
+        vectors: Its golden vectors.
+    """
+    if target.exact:
+        return EXACT_MARGIN
+    if engine is None:
+        return None
+    shown = vectors.samples if engine.form == "samples" else vectors.pictures
+    logits = np.stack([engine.run(np.ascontiguousarray(window)).logits for window in shown])
+    return float(np.ceil(_MARGIN * np.abs(logits - vectors.logits).max() / _STEP) * _STEP)
+
+
 def complete(
-    card: ModelCard, converted: Converted, form: Form, vectors: Golden, error: float, figures: dict[str, Any]
+    card: ModelCard,
+    converted: Converted,
+    form: Form,
+    vectors: Golden,
+    error: float | None,
+    figures: dict[str, Any],
 ) -> ModelCard:
     """The card of an exported file.
 
@@ -60,7 +91,7 @@ def complete(
         converted: The graph.
         form: What the graph takes.
         vectors: Its golden vectors.
-        error: Largest error of a logit to allow in `img2imu verify`.
+        error: Largest error of a logit to allow in `img2imu verify`; None where it is not known.
         figures: What was measured of the file; it joins the card's metrics as `export`.
     """
     hashes = {"graph": converted.graph, GOLDEN: vectors.to_bytes()}
@@ -69,6 +100,6 @@ def complete(
         input=replace(card.input, form=form),
         quantisation=converted.quantisation,
         metrics={**card.metrics, "export": figures},
-        bounds=Bounds(picture=PICTURE_BOUND, logits=error),
+        bounds=None if error is None else Bounds(picture=PICTURE_BOUND, logits=error),
         sha256={name: hashlib.sha256(content).hexdigest() for name, content in hashes.items()},
     )
