@@ -61,12 +61,12 @@ def verify(model: Model) -> tuple[Stage, ...]:
         checked all the same.
 
     Raises:
-        ModelError: If it brings no golden vectors or no bounds.
+        ModelError: If it brings no golden vectors or no bounds, or the engine cannot run it.
     """
     golden, bounds = _evidence(model)
     pictures = np.stack([_picture(model, window) for window in golden.samples])
     shown = golden.samples if model.card.input.form == "samples" else pictures
-    outputs = [_run(model, np.ascontiguousarray(window)) for window in shown]
+    outputs = [model.engine.run(np.ascontiguousarray(window)) for window in shown]
     found = [_decide(model, output) for output in outputs]
     wanted = [_decide(model, Output(*pair)) for pair in zip(golden.logits, golden.embeddings, strict=True)]
     logits = np.stack([output.logits for output in outputs])
@@ -121,14 +121,6 @@ def _picture(model: Model, samples: Array) -> Array:
     for start in range(0, len(samples), model.plan.hop):
         stream.push(samples[start : start + model.plan.hop])
     return stack(stream.picture()).copy()  # a view would change with the next window
-
-
-def _run(model: Model, window: Array) -> Output:
-    try:
-        return model.engine.run(window)
-    except Exception as error:  # engines raise families of types without a public base
-        told = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"{model.engine.name} loads its network but cannot run it: {told}") from error
 
 
 def _decide(model: Model, output: Output) -> Decision:

@@ -42,7 +42,11 @@ class Engine(Protocol):
     embedding_size: int
 
     def run(self, window: Array) -> Output:
-        """Run the network on one picture or one window of samples, `input_shape` float32, C-contiguous."""
+        """Run the network on one picture or one window of samples, `input_shape` float32, C-contiguous.
+
+        Raises:
+            ModelError: If the engine cannot run what it could load.
+        """
         ...
 
     def run_many(self, windows: Array) -> Output:

@@ -34,8 +34,8 @@ _REFUSED = {
 }
 _NODE_DOMAIN, _TENSOR_LOCATION = 7, 14
 
-_TFLITE_EXTERNAL = {20: "external_buffer_groups", 22: "external_buffers"}
-"""Vtable slots of the table `Model` of LiteRT's schema."""
+_TFLITE_SUBGRAPHS, _TFLITE_EXTERNAL = 8, (20, 22)
+"""Places in the vtable of `Model` in LiteRT's schema: subgraphs; external buffers and their groups."""
 
 
 def check_onnx(graph: bytes) -> None:
@@ -75,20 +75,26 @@ def _check_location(location: int) -> None:
 
 
 def check_tflite(graph: bytes) -> None:
-    """Refuse a TFLite graph with weights in another file; the interpreter verifies the rest as it reads.
+    """Refuse a TFLite graph with weights in another file, or with branches or loops, which are subgraphs.
+
+    The interpreter verifies the rest as it reads.
 
     Raises:
-        ModelError: If it has such weights, or is damaged.
+        ModelError: If it has any of these, or is damaged.
     """
     try:
         (root,) = struct.unpack_from("<I", graph)
         (back,) = struct.unpack_from("<i", graph, root)
         (size,) = struct.unpack_from("<H", graph, root - back) if root >= back else (0,)
         slots = struct.unpack_from(f"<{size // 2}H", graph, root - back)
-    except struct.error as error:
+        at = root + slots[_TFLITE_SUBGRAPHS // 2]
+        (subgraphs,) = struct.unpack_from("<I", graph, at + struct.unpack_from("<I", graph, at)[0])
+    except (struct.error, IndexError) as error:
         raise ModelError("it is no TFLite file, or damaged") from error
     if any(slots[slot // 2] for slot in _TFLITE_EXTERNAL if slot < size):
         _refuse(_REFUSED["external"])
+    if subgraphs != 1:
+        _refuse(_REFUSED["subgraph"])
 
 
 def _refuse(what: str) -> None:

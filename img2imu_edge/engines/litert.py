@@ -53,10 +53,17 @@ class LiteRtEngine:
         self._lock = Lock()  # an interpreter holds its tensors: one run at a time
 
     def run(self, window: Array) -> Output:
-        """Run the network on one picture or one window of samples, float32."""
+        """Run the network on one picture or one window of samples, float32.
+
+        Raises:
+            ModelError: If LiteRT cannot run it.
+        """
         with self._lock:
-            self._interpreter.set_tensor(self._input["index"], _to(window[None], self._input))
-            self._interpreter.invoke()
+            try:
+                self._interpreter.set_tensor(self._input["index"], _to(window[None], self._input))
+                self._interpreter.invoke()
+            except (ValueError, RuntimeError) as error:
+                raise ModelError(f"{self.name} loads the network but cannot run it: {error}") from error
             return Output(self._get(self._logits), self._get(self._embedding))
 
     def run_many(self, windows: Array) -> Output:

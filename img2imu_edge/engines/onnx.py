@@ -64,7 +64,11 @@ class OnnxEngine:
 
     def run_many(self, windows: Array) -> Output:
         """Run it on several at once, (n, *input_shape)."""
-        return Output(*self._session.run(["logits", "embedding"], {self.form: windows}))
+        try:
+            return Output(*self._session.run(["logits", "embedding"], {self.form: windows}))
+        except Exception as error:  # of the same family
+            told = _first_line(error)
+            raise ModelError(f"{self.name} loads the network but cannot run it: {told}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
 import numpy as np
 import onnx
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -243,18 +245,44 @@ def test_graphs_that_reach_outside_or_run_for_ever_are_refused(
         open_model(forged, ONNX)
 
 
-def test_a_tflite_graph_with_weights_in_another_file_is_refused() -> None:
-    from ai_edge_litert import schema_py_generated as schema
+def test_a_graph_that_wants_too_much_memory_is_an_error_of_ours(reseal: Callable[..., Container]) -> None:
+    """What an engine can tell only when it runs."""
 
-    flatbuffers = pytest.importorskip("flatbuffers")
+    def enlarge(model: onnx.ModelProto) -> None:
+        shape = onnx.helper.make_tensor("enlarge.shape", onnx.TensorProto.INT64, [2], [1 << 30, 1 << 30])
+        model.graph.initializer.append(shape)
+        last = next(node for node in model.graph.node if "logits" in node.output)
+        last.output[:] = ["enlarge.small"]
+        nodes = [
+            onnx.helper.make_node("ReduceMean", ["enlarge.small"], ["enlarge.mean"], keepdims=0),
+            onnx.helper.make_node("Expand", ["enlarge.mean", "enlarge.shape"], ["enlarge.huge"]),
+            onnx.helper.make_node("ReduceMean", ["enlarge.huge"], ["enlarge.again"], keepdims=0),
+            onnx.helper.make_node("Add", ["enlarge.again", "enlarge.small"], ["logits"]),
+        ]
+        model.graph.node.extend(nodes)
+
+    model = open_model(reseal(unpack(ONNX.read_bytes()), graph=_graph(enlarge)), ONNX)
+    with pytest.raises(i2e.ModelError, match="loads the network but cannot run it"):
+        model.engine.run(np.zeros(model.engine.input_shape, np.float32))
+
+
+def test_a_tflite_graph_that_reaches_outside_or_loops_is_refused() -> None:
+    def written(graph: Any) -> bytes:
+        builder = flatbuffers.Builder(1 << 20)
+        builder.Finish(graph.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
     graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(unpack(TFLITE.read_bytes()).graph))
     group = schema.ExternalBufferGroupT()
     group.name = "weights.bin"
     graph.externalBufferGroups = [group]
-    builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(graph.Pack(builder), b"TFL3")
     with pytest.raises(i2e.ModelError, match="weights in another file"):
-        check_tflite(bytes(builder.Output()))
+        check_tflite(written(graph))
+    graph.externalBufferGroups = None
+    check_tflite(written(graph))
+    graph.subgraphs *= 2
+    with pytest.raises(i2e.ModelError, match="branches or loops"):
+        check_tflite(written(graph))
 
 
 @given(rest=st.binary(max_size=200))

@@ -136,7 +136,8 @@ def test_keys_that_are_none_are_told_from_bad_files(shipped: Path, keys: Pair, t
         assert shipped.name not in str(caught.value)
 
 
-def test_signing_on_the_command_line(shipped: Path, tmp_path: Path, img2imu: Run) -> None:
+def test_signing_on_the_command_line(model: i2e.Model, tmp_path: Path, img2imu: Run) -> None:
+    shipped = model.path
     path, key = tmp_path / shipped.name, tmp_path / "maker.pem"
     path.write_bytes(shipped.read_bytes())
     path.chmod(0o640)
@@ -156,7 +157,8 @@ def test_signing_on_the_command_line(shipped: Path, tmp_path: Path, img2imu: Run
     assert "is a public key" in wrong.stderr
 
 
-def test_a_damaged_file_is_not_signed(parts: Container, tmp_path: Path, img2imu: Run, keys: Pair) -> None:
+def test_a_damaged_file_is_not_signed(model: i2e.Model, tmp_path: Path, img2imu: Run, keys: Pair) -> None:
+    parts = unpack(model.path.read_bytes())
     path, key = tmp_path / "damaged.onnx", tmp_path / "maker.pem"
     key.write_bytes(keys[0])
     weights = bytearray(parts.graph)
