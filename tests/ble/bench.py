@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from tests.ble.bluez import BlueZ
-from tests.ble.bus import DaemonBus
+from tests.ble.bus import Bus, PrivateBus
 from tests.ble.peripheral import Peripheral
 
 T = TypeVar("T")
@@ -41,19 +41,22 @@ class Bench:
 
     Attributes:
         address: For `DBUS_SYSTEM_BUS_ADDRESS`.
-        bluez: The daemon; for looking, not for calling.
+        bluez: The daemon; for looking, and for its attributes `denied` and `forget_after`.
+
+    Args:
+        make_bus: Makes the bus; `DaemonBus` for a genuine one.
+        adapter: Whether there is an adapter at first.
     """
 
-    def __init__(self, *, adapter: bool = True) -> None:
-        self._adapter = adapter
+    def __init__(self, make_bus: Callable[[], Bus] = PrivateBus, *, adapter: bool = True) -> None:
+        self._bus, self._adapter = make_bus(), adapter
+        self.address = self._bus.address
+        self.bluez = BlueZ(self._bus)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bench", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._bus = DaemonBus()
-        self.address = self._bus.address
-        self.bluez = BlueZ(self._bus)
         self._do(self._bus.start())
         self._do(self.bluez.start(adapter=self._adapter))
         return self
@@ -80,6 +83,9 @@ class Bench:
 
     def add(self, peripheral: P) -> P:
         """Bring a peripheral into the air; returns it."""
+        assert all(peripheral.address != other.address for other in self.bluez.peripherals), (
+            "address is taken"
+        )
         peripheral.host = self
         self.run(lambda: self.bluez.peripherals.append(peripheral))
         return peripheral

@@ -6,15 +6,14 @@ What it does was read in BlueZ's sources (src/adapter.c, src/device.c, src/gatt-
 from __future__ import annotations
 
 import asyncio
-import os
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
 from dbus_fast import Message, MessageFlag
 
-from tests.ble.bus import DaemonBus
+from tests.ble.bus import Bus
 from tests.ble.device import RemoteDevice
+from tests.ble.gatt import Gatt
 from tests.ble.peripheral import BlueZError, Peripheral
 from tests.ble.tree import ADAPTER, CHARACTERISTIC, DESCRIPTOR, DEVICE, MANAGER, PROPERTIES, Tree, variants
 
@@ -34,15 +33,17 @@ class BlueZ:
         devices: What it knows of them, by path.
         errors: Exceptions that are the bench's or a callback's own fault.
         forget_after: Seconds after which a device that was found but never connected is forgotten.
+        denied: The bus's policy keeps the user away, as on systems with a bluetooth group.
         calls: (interface, member) of all calls, for tests of what a client did.
     """
 
-    def __init__(self, bus: DaemonBus) -> None:
+    def __init__(self, bus: Bus) -> None:
         self.peripherals: list[Peripheral] = []
         self.devices: dict[str, RemoteDevice] = {}
         self.errors: list[Exception] = []
         self.calls: list[tuple[str, str]] = []
         self.forget_after = _FORGET_AFTER
+        self.denied = False
         self._bus = bus
         self._tree = Tree(bus.send)
         self._sessions: dict[str, dict[str, Any]] = {}  # discovering clients and their filters
@@ -70,8 +71,8 @@ class BlueZ:
 
     async def crash(self) -> None:
         """Leave the bus without a word; the connections end."""
-        self._quiet()
         await self._bus.leave()
+        self._quiet()
         for device in self.devices.values():
             device.end()
         self.devices.clear()
@@ -153,7 +154,6 @@ class BlueZ:
         if all(uuids and not {*uuids} & {*peripheral.uuids} for uuids in wanted):
             return
         device = self._device(peripheral)
-        device.heard = time.monotonic()
         if device.path in self._tree.objects:
             self._tree.change(device.path, RSSI=rssi)
         else:
@@ -190,12 +190,11 @@ class BlueZ:
             reply = Message.new_error(message, "org.freedesktop.DBus.Error.Failed", repr(error))
         if not message.flags & MessageFlag.NO_REPLY_EXPECTED:
             self._bus.send(reply)
-            await self._bus.drain()
-        for descriptor in descriptors:
-            os.close(descriptor)
 
     async def _answer(self, message: Message) -> Answer:
         path, interface, member = message.path or "", message.interface, message.member
+        if self.denied:
+            raise BlueZError("org.freedesktop.DBus.Error.AccessDenied", "Rejected send message")
         if interface == MANAGER and path == "/":
             return "a{oa{sa{sv}}}", [self._tree.managed()]
         shown = self._tree.objects.get(path)
@@ -211,7 +210,7 @@ class BlueZ:
             if interface == DEVICE:
                 return await self._device_call(device, member or "")
             if interface in (CHARACTERISTIC, DESCRIPTOR):
-                return await self._value_call(device, path, member or "", message)
+                return self._value_call(device.gatt, path, member or "", message)
         raise BlueZError("org.freedesktop.DBus.Error.UnknownMethod", f"{interface}.{member} is unknown")
 
     def _property(self, path: str, member: str, body: list[Any]) -> Answer:
@@ -275,19 +274,19 @@ class BlueZ:
         await calls[member]()
         return _NOTHING
 
-    async def _value_call(self, device: RemoteDevice, path: str, member: str, message: Message) -> Answer:
+    def _value_call(self, gatt: Gatt, path: str, member: str, message: Message) -> Answer:
         sender, body = message.sender or "", message.body
         if member == "ReadValue":
-            return "ay", [await device.read(path)]
+            return "ay", [gatt.read(path)]
         if member == "WriteValue":
             kind = body[1].get("type")
-            await device.write(path, bytes(body[0]), kind.value if kind is not None else "")
+            gatt.write(path, bytes(body[0]), kind.value if kind is not None else "")
         elif member == "StartNotify":
-            await device.start_notify(path, sender)
+            gatt.start_notify(path, sender)
         elif member == "StopNotify":
-            await device.stop_notify(path, sender)
+            gatt.stop_notify(path, sender)
         elif member in ("AcquireNotify", "AcquireWrite"):
-            return "hq", [*await device.acquire(path, write=member == "AcquireWrite")]
+            return "hq", [*gatt.acquire(path, write=member == "AcquireWrite")]
         else:
             raise BlueZError("org.freedesktop.DBus.Error.UnknownMethod", f"{member} is unknown")
         return _NOTHING
@@ -296,6 +295,4 @@ class BlueZ:
         self._end_session(sender)
         self._filters.pop(sender, None)
         for device in self.devices.values():
-            task = asyncio.get_running_loop().create_task(device.client_gone(sender))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            device.gatt.client_gone(sender)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.ble.bench import Bench
-from tests.ble.bus import DAEMON
+from tests.ble.bus import Bus, PrivateBus
 
 
 @pytest.fixture
@@ -28,11 +28,15 @@ async def tidy_bleak(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def bare_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def make_bus() -> Callable[[], Bus]:
+    """Makes the message bus of the bench."""
+    return PrivateBus
+
+
+@pytest.fixture
+def bare_bench(make_bus: Callable[[], Bus], monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """The bench for tests that use no bleak themselves, but start processes that do."""
-    if DAEMON is None:
-        pytest.skip("dbus-daemon is missing; apt install dbus")
-    with Bench() as bench:
+    with Bench(make_bus) as bench:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bench.address)
         yield bench
 

@@ -74,8 +74,8 @@ class Failure(Enum):
     AUTHENTICATION_CANCELLED = "AuthenticationCanceled", "Authentication Canceled"
     AUTHENTICATION_REJECTED = "AuthenticationRejected", "Authentication Rejected"
     AUTHENTICATION_TIMED_OUT = "AuthenticationTimeout", "Authentication Timeout"
-    HANGS = "", ""
-    GONE = "", " "
+    HANGS = "", "never answered"
+    GONE = "", "forgotten"
 
 
 @dataclass(eq=False)
@@ -194,6 +194,7 @@ class Peripheral:
         stale: The host goes on showing the services of its cache after they changed.
         bonded: Whether it is paired with the host.
         ledger: What became of the notifications.
+        lost: Those that overflowed, were cut or were unread.
         connections: How often it was connected.
     """
 
@@ -231,6 +232,7 @@ class Peripheral:
         self.ledger = LinkLedger()
         self.host: Host | None = None
         self.held_until = 0.0
+        self.lost: list[Queued] = []
         self.changed = threading.Condition()
         self._queue: deque[Queued] = deque()
 
@@ -280,6 +282,7 @@ class Peripheral:
                 return False
             if len(self._queue) >= self.capacity:
                 self.ledger.overflowed += 1
+                self.lost.append(Queued(characteristic, bytes(value)))
                 return False
             self._queue.append(Queued(characteristic, bytes(value)))
             first = len(self._queue) == 1
@@ -296,12 +299,19 @@ class Peripheral:
             self.changed.notify_all()
             return self._queue.popleft()
 
+    def unread(self, queued: Queued) -> None:
+        """Take note of a notification that the host's socket had no room for."""
+        with self.changed:
+            self.ledger.unread += 1
+            self.lost.append(queued)
+
     def linked(self, connected: bool) -> None:
         """Take note of a connection that came or went; for the host."""
         with self.changed:
             self.connected = connected
             self.connections += connected
             self.ledger.cut += len(self._queue)
+            self.lost += self._queue
             self._queue.clear()
             self.changed.notify_all()
 
