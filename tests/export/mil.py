@@ -31,7 +31,7 @@ def evaluate(program: Any, **inputs: np.ndarray) -> dict[str, np.ndarray]:
     def value(part: Any) -> Any:
         if isinstance(part, list | tuple):
             return [value(p) for p in part]
-        return values[part.name] if part.name in values else part.val
+        return values.get(part.name, part.val)
 
     for op in block.operations:
         if op.op_type == "const":
