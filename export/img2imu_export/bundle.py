@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -17,7 +17,7 @@ from img2imu_edge.card import ModelCard
 from img2imu_edge.container import CARD, unpack
 from img2imu_edge.decision import DecisionMaker
 from img2imu_edge.errors import ModelError
-from img2imu_edge.golden import Golden
+from img2imu_edge.golden import Array, Golden
 from img2imu_edge.model import Model, open_model
 from img2imu_export.write import write_whole
 
@@ -30,8 +30,8 @@ _ASSETS: dict[Kind, str] = {
     "android": "app/src/main/assets",
     "ios": "Sources/MotionLabel/Resources",
 }
-_STEPS = 6
-"""Windows in the blend from one golden window to the next: smoothing and margin show in it."""
+_STEPS = 8
+"""Windows near a tie: as many as it takes for a running mean to forget what was before."""
 
 
 def bundle(kind: Kind, content: bytes, output: Path) -> tuple[Path, ...]:
@@ -70,6 +70,30 @@ def bundle(kind: Kind, content: bytes, output: Path) -> tuple[Path, ...]:
     for path, data in paths.items():
         write_whole(path, data)
     return tuple(paths)
+
+
+def bundle_exported(kinds: Sequence[Kind], exported: Sequence[Path], output: Path, name: str) -> list[Path]:
+    """Write a sample app around the first ONNX file of an export.
+
+    Args:
+        kinds: Whose phones; each gets a folder `NAME-android` or `NAME-ios`.
+        exported: The export's files; those that were rejected are passed over.
+        output: Directory to write to.
+        name: The model's name.
+
+    Returns:
+        The folders.
+
+    Raises:
+        ModelError: If there is no ONNX file, or as `bundle`.
+    """
+    found = next((path for path in exported if path.suffix == ".onnx"), None)
+    if found is None:
+        raise ModelError("the phone's app runs ONNX, and no such file was exported; add: --to onnx-fp32")
+    folders = {kind: output / f"{name}-{kind}" for kind in dict.fromkeys(kinds)}
+    for kind, folder in folders.items():
+        bundle(kind, found.read_bytes(), folder)
+    return list(folders.values())
 
 
 def golden_json(card: ModelCard, golden: Golden, sha256: str) -> dict[str, Any]:
@@ -132,20 +156,13 @@ def _resampling(rate: float, samples: NDArray[np.float32]) -> dict[str, Any]:
 
 
 def _decisions(card: ModelCard, golden: Golden) -> Iterator[dict[str, Any]]:
-    """From one golden window to the next, then something alien, then a fresh start."""
-    maker = DecisionMaker(card.decision, card.labels)
-    count = len(golden)
-    ends = [(i, (i + 1) % count) for i in range(count)]
-    shares = np.arange(_STEPS, dtype=np.float32) / np.float32(_STEPS)
-    outputs = [
-        tuple((1 - share) * stage[i] + share * stage[j] for stage in (golden.logits, golden.embeddings))
-        for i, j in ends
-        for share in shares
-    ]
+    """From one golden window over a near tie to the next, then something alien, then a fresh start."""
+    outputs = [output for i in range(len(golden)) for output in _turn(card, golden, i, (i + 1) % len(golden))]
     alien = (golden.logits[0], golden.embeddings[0] + np.float32(100))
-    fresh = (golden.logits[-1], golden.embeddings[-1])
-    for step, (logits, embedding) in enumerate([*outputs, alien, outputs[1], fresh]):
-        reset = step == len(outputs) + 2
+    outputs += [alien, outputs[1], outputs[-1]]
+    maker = DecisionMaker(card.decision, card.labels)
+    for step, (logits, embedding) in enumerate(outputs, start=1):
+        reset = step == len(outputs)
         if reset:
             maker.reset()
         made = maker.decide(0.0, 1.0, logits, embedding)
@@ -158,6 +175,21 @@ def _decisions(card: ModelCard, golden: Golden) -> Iterator[dict[str, Any]]:
             "scores": list(made.scores.values()),
             **({} if made.novelty is None else {"novelty": made.novelty}),
         }
+
+
+def _turn(card: ModelCard, golden: Golden, i: int, j: int) -> list[tuple[Array, Array]]:
+    """Outputs of a network that goes from window i to j, and stays for a while where the margin decides.
+
+    There the label of j leads that of i by half the margin.
+    """
+    here, there = (golden.logits[k] for k in (i, j))
+    mine, other = int(here.argmax()), int(there.argmax())
+    behind, ahead = here[mine] - here[other], there[other] - there[mine]
+    lead = np.float32(card.decision.margin * card.decision.temperature)
+    share = np.float32((behind + lead) / max(behind + ahead, np.float32(1e-6)))
+    tie = here + share * (there - here)
+    before, after = (here, golden.embeddings[i]), (there, golden.embeddings[j])
+    return [before] * 2 + [(tie, golden.embeddings[i])] * _STEPS + [after] * 2
 
 
 def _plain(row: NDArray[np.float32]) -> list[float]:

@@ -33,12 +33,16 @@ class Card(json: String) {
     val minCoverage = decision.getDouble("min_coverage")
 
     /** Mean embedding of each class; null for a model that does not know the unknown. */
-    val centroids = novelty?.getJSONArray("centroids")?.let { rows -> List(rows.length()) { rows.getJSONArray(it).doubles() } }
+    val centroids = novelty?.getJSONArray("centroids")?.let { rows ->
+        List(rows.length()) { rows.getJSONArray(it).doubles() }
+    }
     val spread = novelty?.getJSONArray("spread")?.doubles()
     val threshold = novelty?.getDouble("threshold")
 
     init {
-        require(input.getString("form") == "samples") { "$name takes pictures; the app needs a model that takes samples" }
+        require(input.getString("form") == "samples") {
+            "$name takes pictures; the app needs a model that takes samples"
+        }
         val spectrogram = card.getJSONObject("spectrogram")
         val frame = Math.rint(spectrogram.getDouble("frame_s") * rate).toInt()
         val hop = maxOf(1, Math.rint(spectrogram.getDouble("hop_s") * rate).toInt())

@@ -100,7 +100,11 @@ class MainActivity : Activity() {
     private fun asset(name: String): ByteArray = assets.open(name).use { it.readBytes() }
 
     private fun showViews() {
-        fun text(size: Float) = TextView(this).apply { textSize = size; gravity = Gravity.CENTER; setPadding(0, 24, 0, 24) }
+        fun text(size: Float) = TextView(this).apply {
+            textSize = size
+            gravity = Gravity.CENTER
+            setPadding(0, 24, 0, 24)
+        }
         label = text(36f).apply { text = "testing…" }
         details = text(16f)
         checks = text(12f)

@@ -38,7 +38,8 @@ class MotionSource(context: Context, private val card: Card) {
         val order = kinds.keys.toList()
         val listening = object : SensorEventListener {
             override fun onSensorChanged(event: SensorEvent) =
-                onEvent(order.indexOf(event.sensor.type), event.timestamp * 1e-9, event.values)
+                // A copy, for Android uses the array again.
+                onEvent(order.indexOf(event.sensor.type), event.timestamp * 1e-9, event.values.copyOf(AXES))
 
             override fun onAccuracyChanged(sensor: Sensor, accuracy: Int) = Unit
         }
@@ -50,5 +51,9 @@ class MotionSource(context: Context, private val card: Card) {
     fun stop() {
         listener?.let(manager::unregisterListener)
         listener = null
+    }
+
+    private companion object {
+        const val AXES = 3
     }
 }

@@ -17,7 +17,9 @@ fun interface Network {
  */
 class Recogniser(private val card: Card, private val network: Network, sensors: List<List<String>>) {
     private val order = card.channels.map { channel ->
-        sensors.flatten().indexOf(channel).also { require(it >= 0) { "${card.name} needs $channel, which no sensor delivers" } }
+        val index = sensors.flatten().indexOf(channel)
+        require(index >= 0) { "${card.name} needs $channel, which no sensor delivers" }
+        index
     }
     private val resampler = Resampler(card.rate, card.windowSamples / card.rate, sensors.size)
     private val maker = DecisionMaker(card)

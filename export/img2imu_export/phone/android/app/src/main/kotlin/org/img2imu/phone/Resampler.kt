@@ -30,7 +30,10 @@ class Resampler(private val rate: Double, private val longestGap: Double, sensor
     private var next = 0
     private var started = false
 
-    /** Takes in one event and returns the grid points that are now certain. Late and damaged events are dropped. */
+    /**
+     * Takes in one event, whose values it keeps, and returns the grid points that are now certain.
+     * Late and damaged events are dropped.
+     */
     fun push(sensor: Int, time: Double, values: FloatArray): List<GridPoint> {
         if (!time.isFinite() || !values.all(Float::isFinite)) return emptyList()
         val events = sensors[sensor]
@@ -41,7 +44,7 @@ class Resampler(private val rate: Double, private val longestGap: Double, sensor
         } else if (latest != null && time <= latest) {
             return emptyList()
         }
-        events.addLast(Event(time, values.copyOf()))
+        events.addLast(Event(time, values))
         return emit()
     }
 

@@ -28,7 +28,8 @@ class SelfTest(private val card: Card, json: String) {
             val flat = List(samples.length()) { samples.getJSONArray(it).floats().asList() }.flatten().toFloatArray()
             val logits = network.run(flat).logits
             val error = error(logits.map(Float::toDouble), window.getJSONArray("logits"))
-            if (card.labels[logits.indices.maxBy { logits[it] }] == window.getString("label")) error else Double.MAX_VALUE
+            val label = card.labels[logits.indices.maxBy { logits[it] }]
+            if (label == window.getString("label")) error else Double.MAX_VALUE
         }.max()
         val bound = golden.getDouble("tolerance")
         return Check("network", largest <= bound, "logits off by %.1e, allowed %.1e".format(largest, bound))
@@ -65,13 +66,14 @@ class SelfTest(private val card: Card, json: String) {
     }
 
     private fun error(values: List<Double>, expected: JSONArray): Double {
-        if (values.size != expected.length()) return Double.MAX_VALUE
-        return values.indices.maxOf { i -> abs(values[i] - expected.getDouble(i)).let { if (it.isNaN()) Double.MAX_VALUE else it } }
+        if (values.size != expected.length() || !values.all(Double::isFinite)) return Double.MAX_VALUE
+        return values.indices.maxOf { abs(values[it] - expected.getDouble(it)) }
     }
 
     private fun JSONObject.floats(key: String) = getJSONArray(key).floats()
 
-    private fun JSONObject.objects(key: String) = getJSONArray(key).let { rows -> List(rows.length(), rows::getJSONObject) }
+    private fun JSONObject.objects(key: String) =
+        getJSONArray(key).let { rows -> List(rows.length(), rows::getJSONObject) }
 
     private companion object {
         /** What rounding may change where no network is at work. */
