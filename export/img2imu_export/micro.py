@@ -22,6 +22,7 @@ from img2imu_edge.card import Form
 from img2imu_edge.engines import Array, Output
 from img2imu_edge.errors import ModelError
 from img2imu_export.extras import need
+from img2imu_export.flatbuffer import kind, opcode
 
 _OUTPUTS = ("logits", "embedding")
 """In the order of the outputs of a graph from `fit`: the interpreter knows no names."""
@@ -50,15 +51,15 @@ def fit(content: bytes) -> bytes:
     (graph,), (signature,) = model.subgraphs, model.signatureDefs
     kinds, operators = schema.BuiltinOperator, []
     for operator in graph.operators:
-        kind = _kind(model.operatorCodes[operator.opcodeIndex])
+        found = kind(model.operatorCodes[operator.opcodeIndex])
         end = int(operator.outputs[0])
-        if kind == kinds.RELU_0_TO_1:
+        if found == kinds.RELU_0_TO_1:
             cut, one = _like(graph, end), _constant(schema, model, graph, np.float32(1.0))
             operators += [
                 _operator(schema, model, kinds.RELU, operator.inputs, cut),
                 _operator(schema, model, kinds.MINIMUM, (cut, one), end, "MaximumMinimumOptions"),
             ]
-        elif kind == kinds.REDUCE_MIN:
+        elif found == kinds.REDUCE_MIN:
             start, axes = operator.inputs
             turned, largest = _like(graph, start), _like(graph, end)
             operators += [
@@ -80,7 +81,7 @@ def operators(content: bytes) -> tuple[str, ...]:
     utils, schema = need("ai_edge_litert.tools.flatbuffer_utils"), need("ai_edge_litert.schema_py_generated")
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
     model = utils.read_model_from_bytearray(bytearray(content))
-    found = [names[_kind(model.operatorCodes[o.opcodeIndex])] for o in model.subgraphs[0].operators]
+    found = [names[kind(model.operatorCodes[o.opcodeIndex])] for o in model.subgraphs[0].operators]
     return tuple(dict.fromkeys(found))
 
 
@@ -162,10 +163,6 @@ class MicroEngine:
         return Output(np.stack(logits), np.stack(embeddings))
 
 
-def _kind(code: Any) -> int:
-    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
-
-
 def _like(graph: Any, index: int) -> int:
     """A new tensor of the same shape and type."""
     tensor = copy.deepcopy(graph.tensors[index])
@@ -184,27 +181,16 @@ def _constant(schema: Any, model: Any, graph: Any, value: np.float32) -> int:
     return len(graph.tensors) - 1
 
 
-def _operator(schema: Any, model: Any, kind: int, inputs: Any, output: int, options: Any = None) -> Any:
+def _operator(schema: Any, model: Any, wanted: int, inputs: Any, output: int, options: Any = None) -> Any:
     """A new operator; options by the name of their table, or taken over from another operator."""
     made = schema.OperatorT()
-    made.opcodeIndex = _code(schema, model, kind)
+    made.opcodeIndex = opcode(model, wanted)
     made.inputs, made.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
     if options is not None:
         made.builtinOptions = getattr(schema, f"{options}T")() if isinstance(options, str) else options
         table = type(made.builtinOptions).__name__.removesuffix("T")
         made.builtinOptionsType = getattr(schema.BuiltinOptions, table)
     return made
-
-
-def _code(schema: Any, model: Any, kind: int) -> int:
-    """Where the model lists this kind of operator."""
-    kinds = [_kind(code) for code in model.operatorCodes]
-    if kind in kinds:
-        return kinds.index(kind)
-    code = schema.OperatorCodeT()
-    code.builtinCode, code.deprecatedBuiltinCode, code.version = kind, min(kind, 127), 1
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1
 
 
 def _drop_unused_codes(model: Any, graph: Any) -> None:

@@ -24,22 +24,24 @@ _BATCH = 256
 class Rescale(nn.Module):
     """Features (n, width) less a shift, times a gain.
 
+    The gain comes as its square root, for gains span more than the 8 bits that they are to be kept in.
+
     Args:
         shift: (width,).
-        gain: (width,).
+        root: (width,) square root of the gain.
     """
 
     shift: Tensor
-    gain: Tensor
+    root: Tensor
 
-    def __init__(self, shift: Tensor, gain: Tensor) -> None:
+    def __init__(self, shift: Tensor, root: Tensor) -> None:
         super().__init__()
         self.register_buffer("shift", shift)
-        self.register_buffer("gain", gain)
+        self.register_buffer("root", root)
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (n, width), rescaled."""
-        return (features - self.shift) * self.gain
+        return (features - self.shift) * self.root * self.root
 
 
 @torch.no_grad()
@@ -48,7 +50,8 @@ def smooth(net: Network, calibration: Pictures) -> Network:
 
     The shift is a feature's mean, the gain √(largest weight / largest deviation): half of the difference in
     size stays with the features and half goes to the weights (SmoothQuant, Xiao et al., arXiv 2211.10438,
-    α = ½). What never varies in the pictures is taken for its mean.
+    α = ½). What never varies in the pictures is taken for its mean. Neither need be exact, for bias and
+    weights undo what they do: both are rounded to 255 steps, so that a file can keep them in 8 bits.
 
     Args:
         net: In eval mode; it is left as it is.
@@ -59,13 +62,27 @@ def smooth(net: Network, calibration: Pictures) -> Network:
     seen = torch.cat(parts).double()
     smoothed = copy.deepcopy(net)
     head = smoothed.project
-    weight, shift = head.weight.double(), seen.mean(dim=0)
+    weight, shift = head.weight.double(), on_grid(seen.mean(dim=0)).double()
     size, largest = (seen - shift).abs().amax(dim=0), weight.abs().amax(dim=0)
     alive = (size > 0) & (largest > 0)
-    gain = torch.where(alive, torch.sqrt(largest / size), 0.0)
-    undone = torch.where(alive, 1 / gain, 0.0)
+    root = on_grid(torch.where(alive, (largest / size) ** 0.25, 0.0), alive)
+    undone = torch.where(alive, 1 / root.double() ** 2, 0.0)
     head.bias.add_(weight @ shift)
     head.weight.copy_(weight * undone)
-    rescaled = nn.Sequential(Rescale(shift.float(), gain.float()), head)
+    rescaled = nn.Sequential(Rescale(shift.float(), root), head)
     smoothed.project = rescaled  # type: ignore[assignment]  # still features to an embedding
     return smoothed.eval()
+
+
+def on_grid(values: Tensor, alive: Tensor | None = None) -> Tensor:
+    """Values (n,) as float32 multiples, −127 to 127, of one step; `pack` finds them by that.
+
+    Args:
+        values: To round.
+        alive: (n,) which of them must not become 0.
+    """
+    step = (values.abs().max() / 127).float()
+    steps = torch.round(values / step) if step > 0 else torch.zeros_like(values)
+    if alive is not None:
+        steps = torch.where(alive, steps.clamp(min=1), steps)
+    return steps.float() * step

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from img2imu_edge.card import Form
 from img2imu_edge.errors import ModelError
 from img2imu_export.extras import need
+from img2imu_export.flatbuffer import kind
 from img2imu_export.layers import sqnr_db
 from img2imu_export.targets import Layer
 
@@ -52,11 +53,10 @@ def scope(content: bytes, layer: str, kinds: Sequence[str]) -> str:
     utils = need("ai_edge_litert.tools.flatbuffer_utils")
     schema = need("ai_edge_litert.schema_py_generated").BuiltinOperator
     model = utils.read_model_from_bytearray(bytearray(content))
-    wanted = {getattr(schema, kind) for kind in kinds}
+    wanted = {getattr(schema, name) for name in kinds}
     known: dict[str, None] = {}
     for operator in model.subgraphs[0].operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        if max(code.builtinCode, code.deprecatedBuiltinCode) in wanted:
+        if kind(model.operatorCodes[operator.opcodeIndex]) in wanted:
             parts = module(_name(model.subgraphs[0].tensors[operator.outputs[0]])).split(".")
             known |= dict.fromkeys(".".join(parts[: n + 1]) for n in range(len(parts)) if parts[0])
     if layer not in known:
