@@ -13,11 +13,11 @@ from img2imu_edge.source import LinkStats
 LATE_SECONDS: Final = 2.0
 """A packet from further back is no late one; if the next one follows it, the device began anew."""
 
-AHEAD_SECONDS: Final = 60.0
-"""How far packets may be ahead of, or behind, where the host's clock says that the device is."""
+BEHIND_SECONDS: Final = 60.0
+"""How far packets may be behind where the host's clock says that the device is: the host was busy."""
 
-RESUME_SECONDS: Final = 5.0
-"""The same after a reconnect; beyond, the device's numbers began anew."""
+AHEAD_SECONDS: Final = 5.0
+"""How far they may be ahead of it, and off it either way after a reconnect; beyond, the device began anew."""
 
 RESTARTED: Final = (
     "the device's clock or numbers began anew without notice: what it sampled before and did not send cannot "

@@ -9,7 +9,7 @@ import numpy as np
 
 from img2imu_bridge.clocks import ArrivalLine
 from img2imu_bridge.profiles import Packet, Stream
-from img2imu_bridge.timing import AHEAD_SECONDS, RESTARTED, RESUME_SECONDS, Run, warn
+from img2imu_bridge.timing import AHEAD_SECONDS, BEHIND_SECONDS, RESTARTED, Run, warn
 from img2imu_bridge.timing.order import Past
 from img2imu_bridge.timing.silence import Silence
 from img2imu_edge.source import LinkStats
@@ -22,7 +22,6 @@ _CATCH_UP_SECONDS: Final = 2.0
 
 _CONFIRMING: Final = 3
 _CONFIRMING_SECONDS: Final = 1.0
-_SETTLED_AHEAD_SECONDS: Final = 5.0
 _WRAPPED_AHEAD_SECONDS: Final = 0.5
 
 
@@ -130,7 +129,7 @@ class CountedTimer:
         """Whether the device can have made so many samples by now."""
         if math.isnan(received) or not self._line.begun:
             return not wrapped
-        allowed = _SETTLED_AHEAD_SECONDS if self._settled else AHEAD_SECONDS
+        allowed = AHEAD_SECONDS if self._settled else BEHIND_SECONDS
         if wrapped:
             allowed = _WRAPPED_AHEAD_SECONDS
             if received - self._received < samples * self._line.period / 2:
@@ -180,7 +179,7 @@ class CountedTimer:
             if lost < 0 and self._past.repeats(packet):
                 self._past.drop(packet)
                 return []
-            allowed = min(RESUME_SECONDS, turn * period / 8)
+            allowed = min(AHEAD_SECONDS, turn * period / 8)
             if lost >= 0 and abs(lost - gap) * period <= allowed:
                 gap = lost
         self._resuming = False

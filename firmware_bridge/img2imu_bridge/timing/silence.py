@@ -68,10 +68,12 @@ class Silence:
         self.samples += len(packet.values)
         likely, unit = self._likely
         waited = received - self._held[0][1]
-        if lag <= likely or (waited > _HOLD_SECONDS and self._first - lag > _DRAINING * waited):
+        if lag <= likely:
             return self.give_up()
         if waited < _HOLD_SECONDS and len(self._held) < _HOLD_PACKETS:
             return []
+        if self._first - lag > _DRAINING * waited:  # what waited is still on its way
+            return self.give_up()
         return self._release(round(self._least / unit) * unit)
 
     def give_up(self) -> list[Released]:

@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from img2imu_bridge.clocks import PassiveMinimum
-from img2imu_bridge.timing import AHEAD_SECONDS, RESUME_SECONDS, unwrap
+from img2imu_bridge.timing import AHEAD_SECONDS, BEHIND_SECONDS, unwrap
 
 _DRIFT: Final = 1e-3
 
@@ -40,10 +40,11 @@ class DeviceTicks:
             return raw, True
         expected = self._expected(received)
         ticks = unwrap(raw + self._epoch, self._bits, expected)
-        allowed = RESUME_SECONDS if self._resuming else AHEAD_SECONDS
-        if self._resuming and received > self._received:
+        ahead = (ticks - expected) / self.per_second
+        allowed = AHEAD_SECONDS
+        if received > self._received:
             allowed += _DRIFT * (received - self._received)
-        return ticks, abs(ticks - expected) <= allowed * self.per_second
+        return ticks, -(allowed if self._resuming else BEHIND_SECONDS) <= ahead <= allowed
 
     def believe(self, ticks: int, received: float) -> None:
         """Go on from a stamp that was read and fits."""
