@@ -63,15 +63,26 @@ def graph_in_form(model: Any, trained: Trained, form: Form) -> Any:
     if form == "picture":
         return model
     onnx, compose = need("onnx"), need("onnx.compose")
-    module = need("img2imu_export.frontend").front_end(trained)
-    front = prune(_traced(module, trained.samples.shape[1:], "samples", ["picture"]))
-    drawn = compose.add_prefix(front, "front/", rename_inputs=False, rename_outputs=False)
+    drawn = compose.add_prefix(front_end(trained), "front/", rename_inputs=False, rename_outputs=False)
     # Where the quantiser needed a newer IR, or operators of another domain, the front-end may say so as well.
     drawn.ir_version = model.ir_version
     with converting("onnx.compose"):
         merged = compose.merge_models(drawn, model, io_map=[("picture", "picture")])
+    versions = {entry.domain: entry.version for entry in merged.opset_import}
+    del merged.opset_import[:]  # the merger lists what both need twice
+    merged.opset_import.extend(onnx.helper.make_opsetid(*entry) for entry in versions.items())
     onnx.checker.check_model(merged)
     return prune(merged)
+
+
+def front_end(trained: Trained) -> Any:
+    """The front-end that a network's card describes, as a pruned `onnx.ModelProto` from samples to pictures.
+
+    Raises:
+        ModelError: As `to_onnx`.
+    """
+    module = need("img2imu_export.frontend").front_end(trained)
+    return prune(_traced(module, trained.samples.shape[1:], "samples", ["picture"]))
 
 
 def layers(model: Any) -> dict[str, list[str]]:
