@@ -7,7 +7,6 @@ there, and stop where a value is clipped (straight-through; Bengio et al., arXiv
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +52,8 @@ def adapt(
         progress: Called after each step with its number, from 1, and the loss.
 
     Returns:
-        An ordinary network, for any target to quantise.
+        An ordinary network but for its `project`, which is evened out as `smooth` does it and stays so: a
+        new gain would round the weights of the projection otherwise than they were adapted to.
     """
     shown = torch.from_numpy(calibration)
     student = smooth(net, calibration)
@@ -73,7 +73,7 @@ def adapt(
         optimiser.step()
         schedule.step()
         progress(step, loss.item())
-    return _plain(net, student)
+    return _plain(student)
 
 
 class _Taught:
@@ -167,17 +167,12 @@ def _batches(count: int, rng: np.random.Generator) -> Iterator[Tensor]:
         yield from torch.split(torch.from_numpy(rng.permutation(count)), _BATCH)
 
 
-@torch.no_grad()
-def _plain(net: Network, student: Any) -> Network:
-    """The network that the student is without rounding, its `Rescale` taken into the projection."""
-    rescale, project = student.project
-    for module in (*student.backbone.modules(), project):
+def _plain(student: Any) -> Network:
+    """The student without rounding."""
+    for module in student.modules():
+        module._forward_hooks.clear()
+        module._forward_pre_hooks.clear()
         if parametrize.is_parametrized(module):
             parametrize.remove_parametrizations(module, "weight", leave_parametrized=False)
-    adapted = copy.deepcopy(net)
-    adapted.backbone.load_state_dict(student.backbone.state_dict())
-    adapted.classify.load_state_dict(student.classify.state_dict())
-    weight = project.weight.double() * rescale.gain
-    adapted.project.weight.copy_(weight)
-    adapted.project.bias.copy_(project.bias.double() - weight @ rescale.shift.double())
-    return adapted.eval()
+    plain: Network = student.eval()
+    return plain

@@ -161,8 +161,8 @@ def measure(candidate: Candidate, reference: Reference) -> Comparison:
     outputs = [candidate.engine.run(window) for window in candidate.shown]
     logits = np.stack([output.logits for output in outputs])
     error = np.abs(logits - reference.logits)
-    scores = [_class_f1(reference.labels, found) for found in (logits, reference.logits)]
-    known = [_macro(reference.labels, found) for found in scores]
+    scores = [class_f1(reference.labels, found) for found in (logits, reference.logits)]
+    known = [macro(reference.labels, found) for found in scores]
     alike = None
     if reference.rejects is not None and reference.embeddings is not None:
         said = reference.rejects(np.stack([output.embedding for output in outputs]))
@@ -220,8 +220,13 @@ def compare(
     return timed([measure(candidate, reference) for candidate in candidates], candidates)
 
 
-def _class_f1(labels: NDArray[np.int64] | None, logits: NDArray[np.float32]) -> tuple[float, ...]:
-    """F1 = 2TP / (2TP + FP + FN) of each class; 0 where a class neither is nor is said."""
+def class_f1(labels: NDArray[np.int64] | None, logits: NDArray[np.float32]) -> tuple[float, ...]:
+    """F1 = 2TP / (2TP + FP + FN) of each class; 0 where a class neither is nor is said.
+
+    Args:
+        labels: (windows,) true classes; without them there are no scores.
+        logits: (windows, classes).
+    """
     if labels is None:
         return ()
     said, classes = logits.argmax(axis=1), range(logits.shape[1])
@@ -230,8 +235,13 @@ def _class_f1(labels: NDArray[np.int64] | None, logits: NDArray[np.float32]) -> 
     return tuple(2 * hit / max(total, 1) for hit, total in zip(hits, totals, strict=True))
 
 
-def _macro(labels: NDArray[np.int64] | None, scores: tuple[float, ...]) -> float | None:
-    """Mean over the classes that occur, as `img2imu_edge.evaluation.macro_f1` takes it."""
+def macro(labels: NDArray[np.int64] | None, scores: tuple[float, ...]) -> float | None:
+    """Mean over the classes that occur, as `img2imu_edge.evaluation.macro_f1` takes it.
+
+    Args:
+        labels: (windows,) true classes; without them there is no mean.
+        scores: F1 of each class.
+    """
     return None if labels is None else float(np.mean([scores[k] for k in np.unique(labels)]))
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ import img2imu_edge
 from img2imu_edge.card import SCHEMA, DecisionSpec, InputSpec, ModelCard
 from img2imu_edge.spec import SpectrogramSpec
 from img2imu_edge.spectrogram import SpectrogramPlan
+
+if TYPE_CHECKING:
+    from img2imu_export.evidence import Evidence
+    from img2imu_export.targets import Trained
 
 MODELS = Path(img2imu_edge.__file__).parent / "models"
 KEPT_OUT = "10"
@@ -88,3 +93,23 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(path, net, card)
     assert np.mean(fitted.predict(embedded) == windows.labels) > 0.8
     return path
+
+
+@pytest.fixture(scope="session")
+def evidence(checkpoint: Path) -> Evidence:
+    """Real windows for `checkpoint`, 128 of them to calibrate on."""
+    from img2imu_export.evidence import gather
+    from img2imu_training.checkpoint import load
+
+    return gather(load(checkpoint)[1], None, None, 128)
+
+
+@pytest.fixture(scope="session")
+def trained(checkpoint: Path, evidence: Evidence) -> Trained:
+    """The network of `checkpoint`."""
+    from img2imu_export.pipeline import shown
+    from img2imu_export.targets import Options, Trained
+    from img2imu_training.checkpoint import load
+
+    net, card = load(checkpoint)
+    return Trained(net, card, evidence.calibration, shown(card, evidence.calibration, Options()))
