@@ -140,6 +140,9 @@ class ModelCard:
     def __post_init__(self) -> None:
         if len(self.labels) < 2 or len(set(self.labels)) < len(self.labels):
             raise ValueError("labels must be two or more different names")
+        names = (self.name, self.input.placement, *self.labels, *self.input.channels)
+        if not all(name.isprintable() for name in names):
+            raise ValueError("names must be printable: they go to terminals")
         if len(self.input.channels) not in (3, 6):
             raise ValueError(f"input.channels must be 3 or 6 names, not {len(self.input.channels)}")
         if self.input.rate <= 0 or self.input.columns < 1 or self.input.hop_columns < 1:

@@ -18,6 +18,7 @@ from rich.text import Text
 from img2imu_edge.cli.options import TrustedKeyOption
 from img2imu_edge.errors import Img2ImuError, MissingExtraError, ModelError
 from img2imu_edge.model import Model, load_model, shipped_files
+from img2imu_edge.signature import fingerprint_of
 from img2imu_edge.verify import Stage, demand
 from img2imu_edge.verify import verify as replay
 
@@ -72,6 +73,8 @@ def verify(
 
       img2imu verify walk.onnx --trusted-key maker.pub.pem
     """
+    if trusted_key is not None:
+        fingerprint_of(trusted_key)  # one message for a bad key, not one for each file
     files = models or [str(path) for path in shipped_files()]
     outcomes = [_outcome(file, trusted_key, several=not models) for file in files]
     if json:
@@ -121,11 +124,8 @@ def _show(outcomes: Sequence[Outcome], trusted_key: Path | None) -> None:
             continue
         mark = ("FAILED", "bold red") if outcome.error else ("ok", "bold green")
         console.print(Text.assemble((str(model.path), "bold"), "  ", mark), soft_wrap=True)
-        facts = f"  {model.engine.name} · SHA-256 as its card says · {_signature(model, trusted_key)}"
-        console.print(Text(facts, style="dim"))
-        if model.card.input.form == "samples":
-            told = "  takes samples and draws its picture itself; the front-end here is checked all the same"
-            console.print(Text(told, style="dim"))
+        for fact in _facts(model, trusted_key):
+            console.print(Text(f"  {fact}", style="dim"), soft_wrap=True)
         if outcome.stages:
             console.print(_table(outcome.stages))
         elif len(outcomes) > 1:
@@ -147,12 +147,17 @@ def _table(stages: Sequence[Stage]) -> Table:
     return table
 
 
-def _signature(model: Model, trusted_key: Path | None) -> str:
+def _facts(model: Model, trusted_key: Path | None) -> list[str]:
+    facts = [f"{model.engine.name}; SHA-256 as its card says"]
     if model.signer is None:
-        return "not signed"
-    if trusted_key is None:
-        return f"says it is signed with {model.signer}; give --trusted-key to check"
-    return f"signed with the trusted key {model.signer}"
+        facts[0] += "; not signed"
+    elif trusted_key is None:
+        facts.append(f"says it is signed with {model.signer}: check with --trusted-key")
+    else:
+        facts.append(f"signed with the trusted key {model.signer}")
+    if model.card.input.form == "samples":
+        facts.append("its graph draws the picture itself; ours, for the screen, is checked too")
+    return facts
 
 
 def _machine() -> str:

@@ -122,6 +122,7 @@ def test_a_foreign_onnx_file_is_refused(tmp_path: Path) -> None:
     ("key", "value", "message"),
     [
         ("labels", ["a", "b"], "2 labels, its network 7 outputs"),
+        ("labels", ["a", "\x1b[2J"], "names must be printable"),
         ("input.columns", 31, "its card makes a picture of"),
         ("input.rate", 20.0, "impossible spectrogram"),
         ("input.rate", 1e-9, "impossible spectrogram"),

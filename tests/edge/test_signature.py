@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -134,6 +135,20 @@ def test_keys_that_are_none_are_told_from_bad_files(shipped: Path, keys: Pair, t
         with pytest.raises(i2e.ModelError, match=message) as caught:
             i2e.load_model(shipped, key)
         assert shipped.name not in str(caught.value)
+
+
+def test_without_cryptography_a_trusted_key_is_an_error_that_says_so(shipped: Path, keys: Pair) -> None:
+    """Never a file that is let through unchecked."""
+    code = (
+        "import sys; sys.modules['cryptography'] = None\n"
+        "import img2imu_edge as i2e\n"
+        "assert i2e.load_model(sys.argv[1]).signer is None\n"
+        "try:\n    i2e.load_model(sys.argv[1], sys.argv[2].encode())\n"
+        "except i2e.MissingExtraError as error:\n    print(error)\n"
+    )
+    line = [sys.executable, "-c", code, str(shipped), keys[1].decode()]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert "pip install 'img2imu-edge[sign]'" in done.stdout
 
 
 def test_signing_on_the_command_line(model: i2e.Model, tmp_path: Path, img2imu: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -154,6 +155,19 @@ def test_the_command_tells_each_stage_and_fails_where_one_fails(
     assert "FAIL" in shown.stdout
     assert "the picture is" in shown.stderr
     assert str(wrong) in shown.stderr
+
+
+def test_verifying_needs_nothing_but_numpy_and_an_engine(model: i2e.Model) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'onnx', 'cryptography', 'scipy', 'img2imu_export', 'img2imu_training'):\n"
+        "    sys.modules[name] = None\n"
+        "from img2imu_edge.cli.verify import verify\n"
+        "verify([sys.argv[1]])\n"
+    )
+    line = [sys.executable, "-c", code, str(model.path)]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert "3 of 3 alike" in done.stdout
 
 
 def test_without_a_name_every_shipped_file_is_verified(img2imu: Run) -> None:
