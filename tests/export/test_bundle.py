@@ -35,6 +35,7 @@ JARS = "IMG2IMU_PHONE_JARS"
 """Class path with org.json and ONNX Runtime for the JVM."""
 
 ASSETS: dict[Kind, str] = {"android": "app/src/main/assets", "ios": "Sources/MotionLabel/Resources"}
+CHECKS = ["file", "network", "resampling", "decisions"]
 SOURCES = {"android": "tree_sitter_kotlin", "ios": "tree_sitter_swift"}
 
 
@@ -43,6 +44,8 @@ def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A file that takes samples, of a model that smooths, holds on to labels and knows the unknown."""
     net, card = load(checkpoint)
     evidence = gather(card, None, None, 64)
+    few = slice(None, None, 8)
+    evidence = replace(evidence, samples=evidence.samples[few], labels=evidence.labels[few])
     pictures = shown(card, evidence.samples, Options())
     _, embeddings = predict(net, pictures)
     centroids = [embeddings[evidence.labels == k].mean(axis=0) for k in range(len(card.labels))]
@@ -128,7 +131,7 @@ def test_sources_parse(kind: Kind, bundles: dict[Kind, Path]) -> None:
 
 @pytest.mark.timeout(400)
 def test_the_android_app_decides_on_a_jvm_as_python_does(
-    bundles: dict[Kind, Path], exported: Path, tmp_path: Path
+    bundles: dict[Kind, Path], exported: Path, replay: Path, tmp_path: Path
 ) -> None:
     model, recording = load_model(exported), read_recording(demo_recording())
     rng = np.random.default_rng(0)
@@ -136,15 +139,49 @@ def test_the_android_app_decides_on_a_jvm_as_python_does(
     lossy[2000:2180] = lossy[5000:5400] = False  # shorter and longer than a window
     with_losses = replace(recording, times=recording.times[lossy], values=recording.values[lossy])
     jittered, gridded = _jittered(recording, model.card.input.rate, rng)
-    checks, decisions = _on_a_jvm(bundles["android"], [_events(with_losses), jittered], tmp_path)
-    assert [check.split()[1] for check in checks] == ["file:", "network:", "resampling:", "decisions:"]
-    assert all(check.startswith("ok ") for check in checks), checks
+    for name, events in (("lossy", _events(with_losses)), ("jittered", jittered)):
+        (tmp_path / name).write_text(events, encoding="utf-8")
+    assets = bundles["android"] / ASSETS["android"]
+    checks, decisions = _run(replay, assets, tmp_path / "lossy", tmp_path / "jittered")
+    assert [check.split()[:2] for check in checks] == [["ok", f"{name}:"] for name in CHECKS]
     for found, source in zip(decisions, (with_losses, gridded), strict=True):
         expected = _in_python(source, model)
         assert [line[:3] for line in found] == [line[:3] for line in expected]
         assert np.abs([a[3] - b[3] for a, b in zip(found, expected, strict=True)]).max() < 1e-4
-    statuses = {status for line in decisions for _, status, _, _ in line}
-    assert statuses >= {"ok", "gap", "warming_up"}
+    assert {status for line in decisions for _, status, _, _ in line} >= {"ok", "gap", "warming_up"}
+
+
+@pytest.mark.timeout(400)
+def test_the_android_app_notices_what_is_not_as_in_python(
+    bundles: dict[Kind, Path], replay: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(bundles["android"] / ASSETS["android"], tmp_path, dirs_exist_ok=True)
+    golden = json.loads((tmp_path / "golden.json").read_text(encoding="utf-8"))
+    golden["sha256"] = golden["sha256"][::-1]
+    golden["windows"][-1]["logits"][0] += 2 * golden["tolerance"]
+    golden["resampling"]["grid"][-1]["real"] ^= True
+    golden["decisions"][-1]["confidence"] += 0.01
+    (tmp_path / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
+    checks, _ = _run(replay, tmp_path)
+    assert [check.split()[:2] for check in checks] == [["FAILED", f"{name}:"] for name in CHECKS]
+
+
+@pytest.fixture(scope="module")
+def replay(bundles: dict[Kind, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The part of the Android app that knows no Android, compiled for a JVM with a main function."""
+    home = os.environ.get("KOTLIN_HOME")
+    kotlinc = shutil.which("kotlinc", path=f"{home}/bin" if home else None)
+    jars = os.environ.get(JARS)
+    if not (kotlinc and jars and shutil.which("java")):
+        pytest.skip(f"needs java, kotlinc (on PATH, or KOTLIN_HOME) and {JARS}: org.json and onnxruntime")
+    sources = sorted(bundles["android"].rglob("*.kt"))
+    portable = [path for path in sources if "import android." not in path.read_text(encoding="utf-8")]
+    assert len(sources) - len(portable) == 2
+    jar = tmp_path_factory.mktemp("jvm") / "replay.jar"
+    main = Path(__file__).parent / "phone" / "Replay.kt"
+    options = ["-cp", jars, "-Werror", "-include-runtime", "-d", str(jar)]
+    subprocess.run([kotlinc, *map(str, [*portable, main]), *options], check=True, timeout=300)
+    return jar
 
 
 Line = tuple[float, str, str | None, float]
@@ -188,31 +225,14 @@ def _jittered(recording: Recording, rate: float, rng: np.random.Generator) -> tu
     return "\n".join(",".join(map(str, (sensor, time, *row))) for time, sensor, *row in events), gridded
 
 
-def _on_a_jvm(android: Path, streams: list[str], folder: Path) -> tuple[list[str], list[list[Line]]]:
+def _run(replay: Path, assets: Path, *events: Path) -> tuple[list[str], list[list[Line]]]:
     """What the self-test says, and the decisions on each stream of events."""
-    home = os.environ.get("KOTLIN_HOME")
-    kotlinc = shutil.which("kotlinc", path=f"{home}/bin" if home else None)
-    jars, java = os.environ.get(JARS), shutil.which("java")
-    if not (kotlinc and jars and java):
-        pytest.skip(f"needs java, kotlinc (on PATH, or KOTLIN_HOME) and {JARS}: org.json and onnxruntime")
-    sources = sorted(android.rglob("*.kt"))
-    portable = [path for path in sources if "import android." not in path.read_text(encoding="utf-8")]
-    assert len(sources) - len(portable) == 2
-    jar = folder / "replay.jar"
-    replay = Path(__file__).parent / "phone" / "Replay.kt"
-    command = [kotlinc, *map(str, [*portable, replay]), "-cp", jars, "-Werror", "-include-runtime"]
-    subprocess.run([*command, "-d", str(jar)], check=True, timeout=300)
-    files = [folder / f"{i}.csv" for i in range(len(streams))]
-    for file, stream in zip(files, streams, strict=True):
-        file.write_text(stream, encoding="utf-8")
-    command = [java, "-cp", os.pathsep.join([str(jar), jars]), "ReplayKt", str(android / ASSETS["android"])]
-    said = subprocess.run(
-        [*command, *map(str, files)], check=True, timeout=90, stdout=subprocess.PIPE, text=True
-    ).stdout
-    checks = re.findall(r"^check (.*)$", said, re.MULTILINE)
-    return checks, [
-        [_line(line) for line in re.findall(r"^decision (.*)$", part, re.MULTILINE)]
-        for part in said.split("events ")[1:]
+    path = os.pathsep.join([str(replay), os.environ[JARS]])
+    command = ["java", "-cp", path, "ReplayKt", *map(str, [assets, *events])]
+    said = subprocess.run(command, check=True, timeout=90, stdout=subprocess.PIPE, text=True).stdout
+    first, *streams = said.split("events ")
+    return re.findall(r"^check (.*)$", first, re.MULTILINE), [
+        [_line(line) for line in re.findall(r"^decision (.*)$", stream, re.MULTILINE)] for stream in streams
     ]
 
 
