@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -16,9 +17,10 @@ from rich.text import Text
 from img2imu_edge.errors import ModelError
 from img2imu_export.advice import complaint
 from img2imu_export.auto import Choice, Device, choose, device_names
+from img2imu_export.bundle import KINDS, Kind, bundle_exported
 from img2imu_export.evidence import Evidence, gather
 from img2imu_export.extras import need
-from img2imu_export.pipeline import AUTO, Export, Exporter, Tell, check_layers, shown, take_times
+from img2imu_export.pipeline import AUTO, Adapt, Export, Exporter, Tell, check_layers, shown, take_times
 from img2imu_export.report import Bounds
 from img2imu_export.tables import show
 from img2imu_export.targets import Options, Trained, find_target, target_names
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from img2imu_training.network import Network
 
 _DEFAULT = ("onnx-int8", "tflite-int8")
+_PHONE_DEFAULT = ("onnx-fp32",)
 
 
 def export(
@@ -58,6 +61,15 @@ def export(
         bool,
         typer.Option("--raw", help="The graph takes samples in SI units and draws its picture itself."),
     ] = False,
+    phones: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bundle",
+            metavar="PHONE",
+            help=f"Also a sample app around the ONNX file, for {' or '.join(KINDS)}; goes with --raw, and "
+            f"makes {_PHONE_DEFAULT[0]} unless --to says otherwise.",
+        ),
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Directory to write to.")] = Path(),
     report: Annotated[
         Path | None,
@@ -110,8 +122,11 @@ def export(
       img2imu export shoulder.safetensors --to auto --for arm64 -o models
 
       img2imu export shoulder.safetensors --to tflite-int8 --keep-float auto
+
+      img2imu export shoulder.safetensors --bundle android --bundle ios -o models
     """
-    wanted = _wanted(to, device)
+    kinds = _kinds(phones)
+    wanted = _wanted(to or (_PHONE_DEFAULT if kinds else None), device)
     if report is not None and report.suffix not in (".html", ".json"):
         raise typer.BadParameter("give a name that ends in .html or .json", param_hint="--report")
     errors = Console(stderr=True)
@@ -123,10 +138,11 @@ def export(
         tell("reading the recordings")
         evidence = gather(card, corpus, data, windows)
         trained = Trained(net, card, evidence.calibration, shown(card, evidence.calibration, Options()))
-        adapted = _adapted(trained, evidence, qat, tell) if qat else None
-        options = Options("samples" if raw else "picture", tuple(keep_float or ()))
+        options = Options("samples" if raw or kinds else "picture", tuple(keep_float or ()))
         bounds = Bounds(min_agreement, max_f1_loss)
-        exporter = Exporter(trained, evidence, options, bounds, checkpoint.stem, adapted, tell)
+        exporter = Exporter(
+            trained, evidence, options, bounds, checkpoint.stem, _adapter(trained, evidence, qat, tell), tell
+        )
         choice: Choice | None = None
         if wanted:
             made = take_times([exporter.make(name, find_target(name)) for name in wanted], tell)
@@ -144,6 +160,21 @@ def export(
     console = Console()
     show(console, made, evidence)
     _judge(made, choice, console, windows)
+    if kinds:
+        files = [path for one in made for path in one.files]
+        for folder in bundle_exported(kinds, files, output, checkpoint.stem):
+            console.print(Text(f"wrote {folder}; its README.md says how to build it"))
+
+
+def _kinds(phones: Sequence[str] | None) -> list[Kind]:
+    """Whose phones to write an app for.
+
+    Raises:
+        typer.BadParameter: If a name is not known.
+    """
+    if unknown := [name for name in phones or () if name not in KINDS]:
+        raise typer.BadParameter(f"give {' or '.join(KINDS)}, not {unknown[0]}", param_hint="--bundle")
+    return [kind for kind in KINDS if kind in (phones or ())]
 
 
 def _wanted(to: Sequence[str] | None, device: str | None) -> list[str]:
@@ -173,14 +204,22 @@ def _wanted(to: Sequence[str] | None, device: str | None) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _adapted(trained: Trained, evidence: Evidence, steps: int, tell: Tell) -> Network:
+def _adapter(trained: Trained, evidence: Evidence, steps: int, tell: Tell) -> Adapt:
+    """Adapts the network once for each size of integers."""
+    if not steps:
+        return lambda name: None
     evidence.check()
+    qat = need("img2imu_export.qat")
 
-    def progress(step: int, loss: float) -> None:
-        tell(f"fine-tuning for integers, step {step} of {steps}, loss {loss:.4f}")
+    @cache
+    def adapted(limit: int) -> Network:
+        def progress(step: int, loss: float) -> None:
+            tell(f"fine-tuning for weights up to {limit}: step {step} of {steps}, loss {loss:.5f}")
 
-    net: Network = need("img2imu_export.qat").adapt(trained.net, trained.pictures, steps, progress=progress)
-    return net
+        net: Network = qat.adapt(trained.net, trained.pictures, steps, limit, progress=progress)
+        return net
+
+    return lambda name: adapted(qat.WEIGHT_LIMITS[name]) if name in qat.WEIGHT_LIMITS else None
 
 
 def _judge(made: Sequence[Export], choice: Choice | None, console: Console, windows: int) -> None:
