@@ -86,7 +86,7 @@ def render(told: dict[str, Any]) -> str:
 def _variant(one: Export) -> dict[str, Any]:
     found: dict[str, Any] = {
         "target": one.name,
-        "size": len(one.converted.graph),
+        "size": one.size,
         "quantisation": one.converted.quantisation,
         "kept_float": list(one.options.keep_float),
         "objections": list(one.objections),

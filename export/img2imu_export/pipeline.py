@@ -32,6 +32,7 @@ AUTO = "auto"
 """As a layer to keep in float32: as many as it takes, the worst first."""
 
 Tell = Callable[[str], None]
+Adapt = Callable[[str], "Network | None"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Export:
         comparison: With the network; None where nothing here runs such a graph.
         objections: Why it should not be used; empty when it may.
         files: What was written.
+        size: Bytes of that; of the graph where nothing was written.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Export:
     comparison: Comparison | None
     objections: tuple[str, ...]
     files: tuple[Path, ...] = ()
+    size: int = 0
 
 
 class Exporter:
@@ -68,7 +71,7 @@ class Exporter:
         options: Choices for all targets; `keep_float` may be `AUTO`.
         bounds: How far a file may be from the network.
         name: The files' name, without a suffix.
-        adapted: A network to quantise instead, from `qat`.
+        adapt: The network to quantise instead for a target of some name, from `qat`; None leaves it alone.
         tell: Told what is being done, for people.
 
     Raises:
@@ -82,14 +85,14 @@ class Exporter:
         options: Options,
         bounds: Bounds,
         name: str,
-        adapted: Network | None = None,
+        adapt: Adapt = lambda name: None,
         tell: Tell = lambda what: None,
     ) -> None:
         self._auto = AUTO in options.keep_float
         self._options = replace(options, keep_float=tuple(n for n in options.keep_float if n != AUTO))
         check_layers(trained.net, self._options.keep_float)
         self._trained, self._bounds, self._name, self._tell = trained, bounds, name, tell
-        self._adapted = trained if adapted is None else replace(trained, net=adapted)
+        self._adapt = adapt
         self._evidence = evidence
         self._vectors = golden(trained.net, trained.card, evidence.samples)
         pictures = shown(trained.card, evidence.samples, Options())
@@ -147,20 +150,23 @@ class Exporter:
         if not ending:  # what was rejected before has been replaced
             for path in paths:
                 path.with_name(path.name + REJECTED).unlink(missing_ok=True)
-        return replace(made, files=paths)
+        return replace(made, files=paths, size=sum(len(content) for content in files.values()))
 
     def _once(self, name: str, target: Target, options: Options) -> Export:
         kept = f", {', '.join(options.keep_float)} in float32" if options.keep_float else ""
         self._tell(f"converting to {name}{kept}")
-        converted = target.convert(self._trained if target.exact else self._adapted, options)
+        adapted = None if target.exact else self._adapt(name)
+        trained = self._trained if adapted is None else replace(self._trained, net=adapted)
+        converted = target.convert(trained, options)
         engine = target.engine(converted.graph)
         if engine is None:
-            return Export(name, target, options, converted, None, None, ())
+            return Export(name, target, options, converted, None, None, (), size=len(converted.graph))
         self._tell(f"comparing {name} on {len(self._given)} windows")
         candidate = Candidate(f"{self._name}{target.suffix}", len(converted.graph), engine, self._given)
         comparison = measure(candidate, self._reference)
         objections = tuple(comparison.objections(self._bounds, target.exact))
-        return Export(name, target, options, converted, candidate, comparison, objections)
+        size = len(converted.graph)
+        return Export(name, target, options, converted, candidate, comparison, objections, size=size)
 
 
 def export(
@@ -171,7 +177,7 @@ def export(
     bounds: Bounds,
     output: Path,
     name: str,
-    adapted: Network | None = None,
+    adapt: Adapt = lambda name: None,
     tell: Tell = lambda what: None,
 ) -> list[Export]:
     """Export a network to any number of targets and hold each to bounds.
@@ -184,7 +190,7 @@ def export(
         bounds: How far a file may be from the network; one that is farther keeps the ending `.rejected`.
         output: Directory to write to.
         name: The files' name, without a suffix.
-        adapted: A network to quantise instead, from `qat`.
+        adapt: The network to quantise instead for a target of some name, from `qat`; None leaves it alone.
         tell: Told what is being done, for people.
 
     Raises:
@@ -192,7 +198,7 @@ def export(
         ModelError: If the network cannot be converted, or a file cannot be written.
     """
     check_writable(output)
-    exporter = Exporter(trained, evidence, options, bounds, name, adapted, tell)
+    exporter = Exporter(trained, evidence, options, bounds, name, adapt, tell)
     made = take_times([exporter.make(known, target) for known, target in targets.items()], tell)
     return [exporter.write(one, output) for one in made]
 

@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 
     from img2imu_export.targets import Pictures
 
-WEIGHT_LIMIT = 64
-"""Largest integer of a weight: 7 bits, as ONNX files keep to; what holds for them holds for 8 bits."""
+WEIGHT_LIMITS = {
+    "onnx-int8": 64, "tflite-int8": 127, "tflite-int8-io": 127, "tflite-dynamic": 127, "mcu": 127,
+}  # fmt: skip
+"""Largest integer of a weight, by target. Which way a weight is rounded depends on it: adapted to one limit,
+a network is no better with another.
+"""
+
+RATE = 2e-5
+"""Of learning, at first: the network is trained, and only the last bits of its weights are to move."""
 
 _BATCH = 32
 _SEEN = 256
@@ -37,8 +44,9 @@ def adapt(
     net: Network,
     calibration: Pictures,
     steps: int,
+    limit: int,
     seed: int = 0,
-    rate: float = 3e-4,
+    rate: float = RATE,
     progress: Callable[[int, float], None] = lambda step, loss: None,
 ) -> Network:
     """A copy of a network whose weights are adapted to being rounded.
@@ -47,6 +55,7 @@ def adapt(
         net: In eval mode; it is left as it is. Its batch normalisation keeps its statistics.
         calibration: Real pictures, those that the quantiser will find its ranges on.
         steps: Of gradient descent (Adam, its rate falling to nothing along a cosine).
+        limit: Largest integer of a weight, from `WEIGHT_LIMITS`.
         seed: Of the order of the pictures.
         rate: Of learning, at first.
         progress: Called after each step with its number, from 1, and the loss.
@@ -58,7 +67,7 @@ def adapt(
     shown = torch.from_numpy(calibration)
     student = smooth(net, calibration)
     taught = _Taught(net, shown)
-    ranges = _round_like_int8(student)
+    ranges = _round_like_int8(student, limit)
     trained = [value for value in student.parameters() if value.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(steps, 1))
@@ -95,14 +104,22 @@ class _Taught:
 
 
 class _Rounded(nn.Module):
-    """Weights (outputs, …) rounded for each output, symmetrically about 0."""
+    """Weights (outputs, …) rounded for each output, symmetrically about 0.
+
+    Args:
+        limit: Largest integer.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
 
     def forward(self, weight: Tensor) -> Tensor:
         """The weights that the integers stand for."""
         largest = weight.detach().flatten(1).abs().amax(dim=1).clamp_min(1e-12)
         zero = torch.zeros_like(largest, dtype=torch.int32)
         return torch.fake_quantize_per_channel_affine(
-            weight, largest / WEIGHT_LIMIT, zero, 0, -WEIGHT_LIMIT, WEIGHT_LIMIT
+            weight, largest / self.limit, zero, 0, -self.limit, self.limit
         )
 
 
@@ -121,7 +138,7 @@ class _Range:
         return torch.fake_quantize_per_tensor_affine(values, scale, round(-self.low / scale), 0, 255)
 
 
-def _round_like_int8(student: Any) -> list[_Range]:
+def _round_like_int8(student: Any, limit: int) -> list[_Range]:
     """Have a network from `smooth` round what the int8 files round, and return the ranges to fill in.
 
     Those are the weights of the convolutions and of the projection, and what these take in and give out.
@@ -146,8 +163,8 @@ def _round_like_int8(student: Any) -> list[_Range]:
         ):
             output(module)
         elif isinstance(module, nn.Conv2d):
-            parametrize.register_parametrization(module, "weight", _Rounded())
-    parametrize.register_parametrization(project, "weight", _Rounded())
+            parametrize.register_parametrization(module, "weight", _Rounded(limit))
+    parametrize.register_parametrization(project, "weight", _Rounded(limit))
     return ranges
 
 

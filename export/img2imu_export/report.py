@@ -37,7 +37,7 @@ class Comparison:
 
     Attributes:
         file: Name of the file.
-        size: Bytes.
+        size: Bytes of its graph.
         windows: Windows compared.
         max_error: Largest difference of a logit.
         mean_error: Mean difference of the logits.
@@ -119,7 +119,7 @@ class Candidate:
 
     Attributes:
         file: Its name.
-        size: Bytes of all that is written.
+        size: Bytes of its graph.
         engine: What runs it.
         shown: (windows, …) what it takes, the same windows for every candidate.
     """

@@ -54,9 +54,12 @@ def smooth(net: Network, calibration: Pictures) -> Network:
     weights undo what they do: both are rounded to 255 steps, so that a file can keep them in 8 bits.
 
     Args:
-        net: In eval mode; it is left as it is.
+        net: In eval mode; it is left as it is. One that went through here before, such as one from `qat`,
+            comes back as it is: its weights were adapted to their gain.
         calibration: Real pictures, which show how large each feature gets.
     """
+    if isinstance(net.project, nn.Sequential):
+        return copy.deepcopy(net)
     shown = torch.from_numpy(calibration)
     parts = [net.features(shown[start : start + _BATCH]) for start in range(0, len(shown), _BATCH)]
     seen = torch.cat(parts).double()

@@ -55,7 +55,7 @@ def _files(made: Sequence[Export], width: int) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for one in made:
         c = one.comparison
-        size = f"{len(one.converted.graph) / 1000:.0f}"
+        size = f"{one.size / 1000:.0f}"
         if c is None:
             table.add_row(one.name, size, Text("not run here", "dim"))
             continue
