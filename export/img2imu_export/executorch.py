@@ -115,7 +115,7 @@ def to_executorch(net: Any, window: Array) -> bytes:
     with quiet():
         exir = need("executorch.exir", _EXTRA)
         part = need("executorch.backends.xnnpack.partition.xnnpack_partitioner", _EXTRA)
-        exported = torch.export.export(net, (torch.from_numpy(window),))
+        exported = torch.export.export(net, (torch.tensor(window),))
         lowered = exir.to_edge_transform_and_lower(exported, partitioner=[part.XnnpackPartitioner()])
         content: bytes = lowered.to_executorch().buffer
     return content
@@ -159,7 +159,7 @@ def quantise(net: Any, calibration: Array, keep_float: Iterable[str] = ()) -> An
         )
         projection = recipe.XNNPACKQuantizer().set_operator_type(aten.linear.default, dynamic)
         projection.set_filter_function(functools.partial(_within, "project", kept, (aten.linear.default,)))
-        windows = torch.from_numpy(calibration)
+        windows = torch.tensor(calibration)
         module = torch.export.export(net, (windows[:1],)).module()
         prepared = steps.prepare_pt2e(module, composable.ComposableQuantizer([backbone, projection]))
         with torch.no_grad():
@@ -199,7 +199,7 @@ class ExecuTorchEngine:
     def __init__(self, graph: bytes) -> None:
         with quiet():
             runtime = need("executorch.runtime", _EXTRA)
-        self._from_numpy: Callable[[Any], Any] = need("torch").from_numpy
+        self._tensor: Callable[[Any], Any] = need("torch").tensor  # a copy: ours may be read-only
         try:
             self._program: Any = runtime.Runtime.get().load_program(graph)
             self._method: Any = self._program.load_method("forward")
@@ -219,7 +219,7 @@ class ExecuTorchEngine:
     def run(self, window: Array) -> Output:
         """Run the network on one picture or one window of samples, float32."""
         with self._lock:
-            logits, embedding = self._method.execute([self._from_numpy(window[None])])
+            logits, embedding = self._method.execute([self._tensor(window[None])])
             return Output(logits[0].numpy().copy(), embedding[0].numpy().copy())
 
     def run_many(self, windows: Array) -> Output:

@@ -163,6 +163,9 @@ _TARGETS = {
     "tflite-int8-io": "img2imu_export.litert:LiteRtInt8Edges",
     "tflite-dynamic": "img2imu_export.litert:LiteRtDynamic",
     "mcu": "img2imu_export.mcu:Mcu",
+    "coreml": "img2imu_export.coreml:CoreMl",
+    "executorch-fp32": "img2imu_export.executorch:ExecuTorchFloat",
+    "executorch-int8": "img2imu_export.executorch:ExecuTorchInt8",
 }
 
 
