@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from img2imu_edge.recording import Recording
 from tests.ble.bench import Bench
 from tests.ble.bus import Bus, PrivateBus
 
@@ -45,6 +47,12 @@ def bare_bench(make_bus: Callable[[], Bus], monkeypatch: pytest.MonkeyPatch) -> 
 def bench(bare_bench: Bench, tidy_bleak: None) -> Bench:
     """A bus, a bluetoothd and an adapter; `bench.add` brings peripherals into the air."""
     return bare_bench
+
+
+@pytest.fixture
+def run(recording: Recording) -> Recording:
+    """1500 samples of six axes at 50 Hz."""
+    return replace(recording, times=recording.times[:1500], values=recording.values[:1500])
 
 
 @pytest.fixture

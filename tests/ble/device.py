@@ -14,6 +14,7 @@ from tests.ble.tree import DEVICE, Tree
 
 _ABORT_SECONDS = 0.01
 _AT_ONCE = 16
+_LOOK_EVERY = 0.01
 
 
 class RemoteDevice:
@@ -149,6 +150,7 @@ class RemoteDevice:
         self.peripheral.linked(connected=True)
         self._tree.change(self.path, invalidated=("RSSI", "TxPower"), Connected=True)
         self._spawn(self._resolve())
+        self._spawn(self._carry())
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -165,7 +167,6 @@ class RemoteDevice:
             UUIDs=sorted({*self.peripheral.uuids, *(s.uuid for s in self.peripheral.services)}),
             ServicesResolved=True,
         )
-        self._spawn(self._carry())
 
     def services_changed(self) -> None:
         """The peripheral says that its services are others now."""
@@ -178,8 +179,8 @@ class RemoteDevice:
         peripheral = self.peripheral
         carried, event = 0, time.monotonic()
         while True:
-            if (held := peripheral.held_until - time.monotonic()) > 0:
-                await asyncio.sleep(held)
+            while (held := peripheral.held_until - time.monotonic()) > 0:  # noqa: ASYNC110 - may end sooner
+                await asyncio.sleep(min(held, _LOOK_EVERY))
             if peripheral.interval and carried >= peripheral.per_interval:
                 carried, event = 0, max(event + peripheral.interval, time.monotonic())
             if peripheral.interval and (early := event - time.monotonic()) > 0:

@@ -66,8 +66,7 @@ class Gatt:
         for path in [p for p in self._tree.objects if p.count("/") == self._path.count("/") + 1]:
             if path.startswith(f"{self._path}/"):
                 self._tree.remove(path)
-        for exported in self._exported.values():
-            self._release(exported)
+        self.end()
         self._exported, self._descriptors = {}, {}
         self._cached = self._peripheral.services
         handle = _FIRST_HANDLE

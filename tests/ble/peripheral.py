@@ -6,6 +6,7 @@ Nothing in here knows of D-Bus. Whatever a test may call, it may call from any t
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -322,9 +323,11 @@ class Peripheral:
             host.run(lambda: host.drop(self))
 
     def hold(self, seconds: float) -> None:
-        """Let the link carry nothing for so long, as when it must repeat everything; its queue fills."""
-        import time
+        """Let the link carry nothing for so long, as when it must repeat everything; its queue fills.
 
+        Args:
+            seconds: From now on; 0 to let it go on.
+        """
         self.held_until = time.monotonic() + seconds
 
     def change_services(self, services: Iterable[Service], *, indicate: bool = True) -> None:

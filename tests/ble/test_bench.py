@@ -154,8 +154,9 @@ async def test_a_queue_overflows_while_the_link_repeats(bench: Bench) -> None:
         await listen(client, got)
         band.notify(NOTIFY, b"\xff")
         await until(lambda: got)
-        band.hold(0.1)
+        band.hold(60)
         queued = [number for number in range(20) if band.notify(NOTIFY, bytes([number]))]
+        band.hold(0)
         await until(lambda: not band.waiting and len(got) == len(queued) + 1)
     assert 8 <= len(queued) <= 9  # one may have been under way
     assert [value[0] for value in got[1:]] == queued
@@ -194,7 +195,7 @@ async def test_another_process_finds_it(bench: Bench) -> None:
     assert out.decode().split() == ["Band"]
 
 
-async def test_holds_a_thousand_notifications_a_second(bench: Bench) -> None:
+async def test_loses_nothing_of_a_thousand_notifications_a_second(bench: Bench) -> None:
     band = bench.add(Peripheral(services=[uart()], capacity=50))
     got: list[int] = []
     async with BleakClient(band.address) as client:

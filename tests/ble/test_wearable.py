@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,13 +22,8 @@ from img2imu_bridge.wire.messages import (
 )
 
 from img2imu_edge.recording import Recording
-from tests.ble.bench import Bench
+from tests.ble.bench import Bench, until
 from tests.ble.wearable import NUS_NOTIFY, NUS_WRITE, Wearable
-
-
-@pytest.fixture
-def run(recording: Recording) -> Recording:
-    return replace(recording, times=recording.times[:1500], values=recording.values[:1500])
 
 
 class Host:
@@ -129,11 +123,11 @@ async def test_the_link_breaks(bench: Bench, run: Recording) -> None:
     wearable = bench.add(Wearable(run, VirtualOptions(speed=100, batch=10), **link))
     host = Host(wearable)
     listening = asyncio.create_task(host.hear_out())
-    while len(host.data) < 20:  # noqa: ASYNC110
-        await asyncio.sleep(0.001)
-    wearable.hold(0.1)
-    await asyncio.sleep(0.05)
+    await until(lambda: len(host.data) > 20)
+    wearable.hold(60)
+    await until(lambda: wearable.waiting > 4)
     wearable.drop()
+    wearable.hold(0)
     ledger = await listening
     assert wearable.samples_lost > 0
     assert wearable.connections == 2
