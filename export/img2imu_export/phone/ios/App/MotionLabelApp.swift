@@ -60,7 +60,7 @@ final class Live: ObservableObject {
         isLoading = true
         queue.addOperation { [weak self] in
             let result = Result { try Proven.load() }
-            Task { @MainActor in self?.loaded(result) }
+            Task { @MainActor [weak self] in self?.loaded(result) }
         }
     }
 
@@ -91,7 +91,7 @@ final class Live: ObservableObject {
                 card: proven.card, network: proven.network, sensors: MotionSource.sensors)
             source.start(rate: proven.card.input.rate, queue: queue) { [weak self] time, values in
                 let result = Result { try recogniser.push(sensor: 0, time: time, values: values).last }
-                Task { @MainActor in self?.show(result) }
+                Task { @MainActor [weak self] in self?.show(result) }
             }
         } catch {
             show(error)

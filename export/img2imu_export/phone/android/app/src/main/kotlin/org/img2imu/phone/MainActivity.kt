@@ -110,11 +110,14 @@ class MainActivity : Activity() {
         checks = text(12f)
         val column = LinearLayout(this).apply {
             orientation = LinearLayout.VERTICAL
-            fitsSystemWindows = true
             setPadding(32, 32, 32, 32)
             listOf(label, details, checks).forEach(::addView)
         }
-        setContentView(ScrollView(this).apply { addView(column) })
+        val screen = ScrollView(this).apply {
+            fitsSystemWindows = true // Android 15 draws apps below its bars
+            addView(column)
+        }
+        setContentView(screen)
     }
 
     private companion object {
