@@ -110,14 +110,15 @@ def export(
 ) -> None:
     """Export a trained model, and check each file against it on people it was not trained on.
 
-    Every file is run here on the windows of people who were kept out of training. One that decides otherwise
-    than the checkpoint on more than 1 % of them, or loses more than a point of macro-F1, keeps the ending
-    .rejected, and the command fails: the message names the layers that rounding hurt and what to do.
+    Every file is run here on people who were kept out of training. One that
+    decides otherwise than the checkpoint on more than 1 % of their windows, or
+    loses more than a point of macro-F1, keeps the ending .rejected, and the
+    command fails: it says which layers rounding hurt, and what to do.
 
     Examples:
       img2imu export shoulder.safetensors -o models
 
-      img2imu export shoulder.safetensors --to onnx --to tflite --report export.html
+      img2imu export shoulder.safetensors --to onnx --report export.html
 
       img2imu export shoulder.safetensors --to auto --for arm64 -o models
 

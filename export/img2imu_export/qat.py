@@ -85,6 +85,19 @@ def adapt(
     return _plain(student)
 
 
+def rounding(net: Network, calibration: Pictures, limit: int) -> Network:
+    """A copy of a network that rounds as the int8 files do; what `adapt` starts from.
+
+    Args:
+        net: In eval mode; it is left as it is.
+        calibration: Real pictures, which show the range of every value.
+        limit: Largest integer of a weight, from `WEIGHT_LIMITS`.
+    """
+    student = smooth(net, calibration)
+    _find_ranges(student, _round_like_int8(student, limit), torch.from_numpy(calibration))
+    return student
+
+
 class _Taught:
     """What the float network says of all pictures, and how far from it another is."""
 
