@@ -87,12 +87,13 @@ class Bench:
             "address is taken"
         )
         peripheral.host = self
-        self.run(lambda: self.bluez.peripherals.append(peripheral))
+        self.run(lambda: self.bluez.meet(peripheral))
         return peripheral
 
     def remove(self, peripheral: Peripheral) -> None:
         """Take a peripheral out of the air: its connection ends, and it is heard no more."""
-        self.run(lambda: (self.drop(peripheral), self.bluez.peripherals.remove(peripheral)))
+        self.run(lambda: self.drop(peripheral))
+        self.run(lambda: self.bluez.peripherals.remove(peripheral))
 
     # The host's Bluetooth
 

@@ -86,8 +86,7 @@ class BlueZ:
         state = {"Powered": True, "Discovering": False, "UUIDs": [], "Roles": roles}
         self._tree.add(ADAPTER_PATH, ADAPTER, {**shown, **state})
         for peripheral in self.peripherals:
-            if peripheral.bonded:
-                self._device(peripheral).show()
+            self._remember(peripheral)
 
     def unplug(self, *, silently: bool = False) -> None:
         """The adapter vanishes, and all that it knew.
@@ -129,6 +128,15 @@ class BlueZ:
                 path, ADAPTER_PATH, peripheral, self._tree, self._bus.drain, lambda: self._remove(path)
             )
         return self.devices[path]
+
+    def meet(self, peripheral: Peripheral) -> None:
+        """A peripheral comes into the air; a bonded one is known already."""
+        self.peripherals.append(peripheral)
+        self._remember(peripheral)
+
+    def _remember(self, peripheral: Peripheral) -> None:
+        if peripheral.bonded and self._adapter:
+            self._device(peripheral).show()
 
     def known(self, peripheral: Peripheral) -> RemoteDevice | None:
         """What BlueZ knows of a peripheral, if anything."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
-from bleak import BleakClient, BleakScanner
+from bleak import BleakAdapter, BleakClient, BleakScanner
 from bleak.exc import (
     BleakBluetoothNotAvailableError,
     BleakBluetoothNotAvailableReason,
@@ -116,6 +117,28 @@ async def test_a_client_that_is_not_disconnected_hears_for_the_next(bench: Bench
             await until(lambda got=got, times=times: len(got) == 2 * times)
             await asyncio.sleep(0.05)
         assert got == [b"a"] * times + [b"b"] * times
+
+
+async def test_a_process_that_is_killed_leaves_the_connection(bench: Bench) -> None:
+    band = bench.add(Peripheral(services=[battery()]))
+    code = f"""
+import asyncio, bleak
+async def main():
+    await bleak.BleakClient("{band.address}").connect()
+    await asyncio.sleep(60)
+asyncio.run(main())"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+    await until(lambda: band.connected)
+    process.kill()
+    await process.wait()
+    await asyncio.sleep(0.05)
+    assert band.connected
+    assert await BleakScanner.find_device_by_address(band.address, 0.2) is None  # it does not advertise
+    adapter = await BleakAdapter.get()
+    (device,) = await adapter.get_connected_devices([BATTERY])
+    async with BleakClient(device) as client:
+        assert await client.read_gatt_char(LEVEL) == b"\x63"
+    assert not band.connected
 
 
 async def test_services_are_slow_or_never_come(bench: Bench) -> None:
