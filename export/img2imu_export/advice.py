@@ -29,15 +29,17 @@ def complaint(made: Sequence[Export], windows: int) -> str:
             lines.append(f"  most of its noise comes from: {told}")
     if any(not one.target.exact for one in rejected):
         lines.append("what helps, the quickest first:")
-        lines.append(f"  --windows {4 * windows:<6}      see more of the training's windows")
+        advice = [(f"--windows {4 * windows}", "see more of the training's windows")]
         layers = [
             layer for one in rejected for layer in worst(one.converted.layers, one.options.keep_float)[:1]
         ]
         if layers:
-            lines.append(f"  --keep-float {layers[0].name}   keep that layer in float32")
-            lines.append("  --keep-float auto     keep as many as it takes")
-        lines.append("  --qat 300             fine-tune the network for integers")
-        lines.append("  --to onnx-fp32        leave it in float32")
+            advice.append((f"--keep-float {layers[0].name}", "keep that layer in float32"))
+            advice.append(("--keep-float auto", "keep as many as it takes"))
+        advice.append(("--qat 300", "fine-tune the network for integers"))
+        advice.append(("--to onnx-fp32", "leave it in float32"))
+        width = max(len(option) for option, _ in advice)
+        lines += [f"  {option:<{width}}  {what}" for option, what in advice]
     else:
         lines.append("a float32 file must equal its network: please report this, with the checkpoint")
     return "\n".join(lines)

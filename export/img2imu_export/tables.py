@@ -50,18 +50,19 @@ def _files(made: Sequence[Export], width: int) -> Table:
     table = Table(box=None, pad_edge=False)
     wide = width >= _WIDE
     table.add_column("file", no_wrap=True)
-    headings = ["kB", "logit error:\nmax", *(["\nmean"] if wide else []), "same\nlabel", "macro-F1\npoints"]
-    for heading in (*headings, "ms", "rel.\ntime"):
+    errors = ["logit error:\nmax", "\nmean"] if wide else ["logit\nerror"]
+    headings = ["kB", *errors, "same\nlabel", "macro-F1\npoints", "ms", *(["rel.\ntime"] if wide else [])]
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for one in made:
         c = one.comparison
         size = f"{one.size / 1000:.0f}"
         if c is None:
-            table.add_row(one.name, size, Text("not run here", "dim"))
+            table.add_row(one.name, size, Text("not run", "dim"))
             continue
         lost = "" if c.f1 is None or c.float_f1 is None else _points(c.f1 - c.float_f1)
         mean = [f"{c.mean_error:.2g}"] if wide else []
-        times = [f"{c.milliseconds:.3f}", f"{c.relative_time:.2f}"]
+        times = [f"{c.milliseconds:.3f}", *([f"{c.relative_time:.2f}"] if wide else [])]
         style = "red" if one.objections else ""
         agreed = f"{c.agreement:.2%}"
         table.add_row(one.name, size, f"{c.max_error:.2g}", *mean, agreed, lost, *times, style=style)
