@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from img2imu_bridge.link import Heard, Link
 from img2imu_bridge.reception import Reception
-from img2imu_bridge.transport import LinkLostError, Transport
+from img2imu_bridge.transport import ConnectError, LinkLostError, Transport
 from img2imu_bridge.wire.messages import Info, Request
 from img2imu_edge.errors import SourceError
 from img2imu_edge.samples import SampleBlock
@@ -37,16 +37,20 @@ class LinkPolicy:
         retry_for: Seconds to look for it each time.
         silence: Seconds without data, or 20 messages' time if that is more, until the device is asked whether
             it is there; and seconds that it then has to answer.
+        tries: How often to try at first, where a failure may pass: radio links break while they are made.
     """
 
     timeout: float = 5.0
     reconnect: float = math.inf
     retry_for: float = math.inf
     silence: float = 2.0
+    tries: int = 1
 
     def __post_init__(self) -> None:
         if not (self.timeout > 0 and self.reconnect >= 0 and self.retry_for >= 0 and self.silence > 0):
             raise ValueError("timeout and silence must be positive, reconnect and retry_for not negative")
+        if self.tries < 1:
+            raise ValueError("tries must be at least 1")
 
 
 class WireSource:
@@ -87,10 +91,14 @@ class WireSource:
         return self._reception
 
     async def __aenter__(self) -> Self:
-        try:
-            info = await self._connect()
-        except SourceError as error:
-            raise SourceError(f"cannot connect to {self.url}: {error}") from error
+        for attempt in range(self._policy.tries):
+            try:
+                info = await self._connect()
+                break
+            except SourceError as error:
+                if attempt + 1 == self._policy.tries or not isinstance(error, ConnectError | LinkLostError):
+                    raise SourceError(f"cannot connect to {self.url}: {error}") from error
+                await asyncio.sleep(getattr(error, "pause", _FIRST_PAUSE))
         self._reception = Reception(info, self.stats)
         return self
 
@@ -182,14 +190,16 @@ class WireSource:
         if self.stats.reconnects >= self._policy.reconnect:
             raise SourceError(f"lost {self.url}: {cause}") from cause
         begin = time.monotonic()
+        least = 0.0
         while True:
             # With jitter, so that many sources of one hub do not try in step. Not a secret.
-            pause = min(_FIRST_PAUSE * 2.0**self._failures, _LONGEST_PAUSE) * random.uniform(0.7, 1)  # noqa: S311
+            pause = max(least, min(_FIRST_PAUSE * 2.0**self._failures, _LONGEST_PAUSE))
             self._failures = min(self._failures + 1, _MOST_DOUBLINGS)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause * random.uniform(0.7, 1))  # noqa: S311
             try:
                 info = await self._connect()
             except SourceError as error:
+                least = getattr(error, "pause", 0.0)
                 if time.monotonic() - begin < self._policy.retry_for:
                     continue
                 raise SourceError(

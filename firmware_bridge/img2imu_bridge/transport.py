@@ -8,6 +8,18 @@ from img2imu_edge.errors import SourceError
 from img2imu_edge.source import LinkStats
 
 
+class ConnectError(SourceError):
+    """A connection that could not be made, this time.
+
+    Attributes:
+        pause: Seconds that the cause is likely to last; a next try before that is in vain.
+    """
+
+    def __init__(self, message: str, pause: float = 0.0) -> None:
+        super().__init__(message)
+        self.pause = pause
+
+
 class LinkLostError(SourceError):
     """A connection that worked is gone: unplugged, out of range, or silent."""
 

@@ -81,6 +81,20 @@ class Packet(NamedTuple):
     ticks: int | None = None
 
 
+class Notification(NamedTuple):
+    """What a device said.
+
+    Attributes:
+        characteristic: Who of it said so, as `Device` names them.
+        value: The bytes; a chunk of any length on a serial port.
+        received: `time.monotonic()` when they arrived.
+    """
+
+    characteristic: str
+    value: bytes
+    received: float
+
+
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What the user asked for; a profile comes as near as its device can.
