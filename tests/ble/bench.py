@@ -53,6 +53,7 @@ class Bench:
         self.address = self._bus.address
         self.bluez = BlueZ(self._bus)
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(self._blame)
         self._thread = threading.Thread(target=self._loop.run_forever, name="bench", daemon=True)
 
     def __enter__(self) -> Self:
@@ -148,6 +149,9 @@ class Bench:
         """A peripheral indicates Service Changed."""
         if (device := self.bluez.known(peripheral)) is not None:
             device.services_changed()
+
+    def _blame(self, _: object, context: dict[str, Any]) -> None:
+        self.bluez.errors.append(context.get("exception") or RuntimeError(context["message"]))
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE)

@@ -156,6 +156,7 @@ class RemoteDevice:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.result())  # the loop hears of errors
 
     # Services
 

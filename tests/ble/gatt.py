@@ -47,7 +47,9 @@ class Gatt:
         known = bool(self._cached) and (self._peripheral.stale or self._cached == self._peripheral.services)
         if not known:
             self._export()
-        for exported in self._exported.values():
+        for path, exported in self._exported.items():
+            if self._peripheral.mtu:
+                self._tree.change(path, MTU=self._peripheral.mtu)
             # BlueZ subscribes again for those that are still there.
             if exported.listeners and self._peripheral.has(exported.characteristic):
                 self._subscribe(exported.characteristic, on=True)

@@ -147,6 +147,33 @@ async def test_tells_the_mtu(bench: Bench, mtu: int, payload: int) -> None:
     assert [len(value) for value in written] == [payload, payload + 1]
 
 
+async def test_the_mtu_is_of_the_connection(bench: Bench) -> None:
+    band = bench.add(Peripheral(services=[uart()]))
+    for mtu in (247, 100, 517):
+        band.mtu = mtu
+        async with BleakClient(band.address) as client:
+            write = client.services.get_characteristic(WRITE)
+            assert write is not None
+            assert write.max_write_without_response_size == mtu - 3
+
+
+async def use_with_a_fault(bench: Bench) -> None:
+    def fail(_: bytes) -> None:
+        raise ZeroDivisionError
+
+    band = bench.add(Peripheral(services=[Service(NUS, [Characteristic(WRITE, ["write"], on_write=fail)])]))
+    async with BleakClient(band.address) as client:
+        with pytest.raises(BleakError, match="ZeroDivisionError"):
+            await client.write_gatt_char(WRITE, b"x", response=True)
+
+
+@pytest.mark.usefixtures("tidy_bleak")
+async def test_a_fault_of_a_test_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ZeroDivisionError), Bench() as bench:  # noqa: PT012 - raised at its end
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bench.address)
+        await use_with_a_fault(bench)
+
+
 async def test_a_queue_overflows_while_the_link_repeats(bench: Bench) -> None:
     band = bench.add(Peripheral(services=[uart()], capacity=8))
     got: list[bytes] = []
