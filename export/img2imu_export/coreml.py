@@ -1,7 +1,8 @@
 """Trained network to Core ML: an ML program in float32, in a package that iOS 16 and macOS 13 read.
 
 float32, for the floor of the powers, 1e-12 in a front-end in the graph, is nothing in the Neural Engine's
-float16, and a network this small is fast on any unit. A package is a folder; where one file is wanted, it is a zip of it.
+float16, and a network this small is fast on any unit. A package is a folder; where one file is wanted, it is
+a zip of it.
 """
 
 from __future__ import annotations
