@@ -34,6 +34,10 @@ _STEPS = 8
 """Windows near a tie: as many as it takes for a running mean to forget what was before."""
 
 
+_EVENTS = 40
+"""Sensor events that the resampling is checked on."""
+
+
 def bundle(kind: Kind, content: bytes, output: Path) -> tuple[Path, ...]:
     """Write a sample app around a model.
 
@@ -126,7 +130,7 @@ def golden_json(card: ModelCard, golden: Golden, sha256: str) -> dict[str, Any]:
         "sha256": sha256,
         "tolerance": card.bounds.logits,
         "windows": windows,
-        "resampling": _resampling(card.input.rate, golden.samples[0, :40, :3]),
+        "resampling": _resampling(card.input.rate, np.resize(golden.samples[0, :, :3], (_EVENTS, 3))),
         "decisions": list(_decisions(card, golden)),
     }
 

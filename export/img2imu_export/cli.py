@@ -128,6 +128,8 @@ def export(
     """
     kinds = _kinds(phones)
     wanted = _wanted(to or (_PHONE_DEFAULT if kinds else None), device)
+    if kinds and wanted and not any(name.startswith("onnx-") for name in wanted):
+        raise typer.BadParameter("the app runs ONNX; add: --to onnx-fp32", param_hint="--bundle")
     if report is not None and report.suffix not in (".html", ".json"):
         raise typer.BadParameter("give a name that ends in .html or .json", param_hint="--report")
     errors = Console(stderr=True)

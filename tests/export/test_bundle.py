@@ -13,17 +13,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from img2imu_export.bundle import KINDS, Kind, bundle, bundle_exported
+from img2imu_export.cli import export as export_command
 from img2imu_export.evidence import gather
 from img2imu_export.pipeline import export, shown
 from img2imu_export.report import Bounds
 from img2imu_export.targets import Options, Trained, find_target
 from img2imu_training.checkpoint import load
 from img2imu_training.fit import predict
+from typer.testing import CliRunner
 
 from img2imu_edge.card import DecisionSpec, ModelCard, Novelty
 from img2imu_edge.errors import ModelError
@@ -116,6 +119,21 @@ def test_only_onnx_from_samples_becomes_an_app(shipped: Path, tmp_path: Path) ->
     with pytest.raises(ModelError, match="--to onnx-fp32"):
         bundle_exported(["ios"], [shipped / "shoulder.tflite"], tmp_path, "shoulder")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--bundle", "toaster"), "android or ios"),
+        (("--bundle", "ios", "--to", "tflite-fp32"), "--to onnx-fp32"),
+    ],
+)
+def test_what_cannot_become_an_app_is_a_usage_error(arguments: tuple[str, ...], said: str) -> None:
+    app = typer.Typer()
+    app.command()(export_command)
+    result = CliRunner().invoke(app, ["any.safetensors", *arguments])
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.replace("│", " ").split())
 
 
 @pytest.mark.parametrize("kind", KINDS)
