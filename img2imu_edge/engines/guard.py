@@ -91,7 +91,7 @@ def check_tflite(graph: bytes) -> None:
         (subgraphs,) = struct.unpack_from("<I", graph, at + struct.unpack_from("<I", graph, at)[0])
     except (struct.error, IndexError) as error:
         raise ModelError("it is no TFLite file, or damaged") from error
-    if any(slots[slot // 2] for slot in _TFLITE_EXTERNAL if slot < size):
+    if any(slots[slot // 2] for slot in _TFLITE_EXTERNAL if slot // 2 < len(slots)):
         _refuse(_REFUSED["external"])
     if subgraphs != 1:
         _refuse(_REFUSED["subgraph"])
