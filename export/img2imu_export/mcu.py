@@ -30,7 +30,9 @@ class Mcu(LiteRtInt8):
     def convert(self, trained: Trained, options: Options) -> Converted:
         """The network as int8 TFLite for microcontrollers."""
         converted = super().convert(trained, options)
-        return replace(converted, graph=micro.fit(converted.graph))
+        graphs = [micro.fit(converted.graph, thrifty) for thrifty in (False, True)]
+        # The order that is smaller on paper may be larger once the interpreter has laid it out: it decides.
+        return replace(converted, graph=min(graphs, key=micro.arena) if micro.installed() else graphs[0])
 
     def engine(self, graph: bytes) -> Engine | None:
         """TensorFlow Lite Micro; None where it is not installed."""

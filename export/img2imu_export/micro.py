@@ -23,6 +23,7 @@ from img2imu_edge.engines import Array, Output
 from img2imu_edge.errors import ModelError
 from img2imu_export.extras import need
 from img2imu_export.flatbuffer import kind, opcode
+from img2imu_export.schedule import schedule
 
 _OUTPUTS = ("logits", "embedding")
 """In the order of the outputs of a graph from `fit`: the interpreter knows no names."""
@@ -36,7 +37,7 @@ def installed() -> bool:
     return find_spec("tflite_micro") is not None
 
 
-def fit(content: bytes) -> bytes:
+def fit(content: bytes, thrifty: bool = False) -> bytes:
     """Rewrite a TFLite file so that the interpreter runs it; it computes the same.
 
     RELU_0_TO_1 becomes RELU and MINIMUM, and REDUCE_MIN becomes NEG, REDUCE_MAX and NEG: the interpreter has
@@ -45,6 +46,7 @@ def fit(content: bytes) -> bytes:
 
     Args:
         content: From `tidy`: weights inside, one subgraph, one signature.
+        thrifty: Also reorder the operators; see `schedule`.
     """
     utils, schema = need("ai_edge_litert.tools.flatbuffer_utils"), need("ai_edge_litert.schema_py_generated")
     model = utils.read_model_from_bytearray(bytearray(content))
@@ -69,7 +71,7 @@ def fit(content: bytes) -> bytes:
             ]
         else:
             operators.append(operator)
-    graph.operators = operators
+    graph.operators = schedule(model, operators) if thrifty else operators
     _drop_unused_codes(model, graph)
     places = {named.name.decode(): named.tensorIndex for named in signature.outputs}
     graph.outputs = np.array([places[name] for name in _OUTPUTS], np.int32)

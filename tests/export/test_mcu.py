@@ -269,3 +269,13 @@ def test_operators_are_registered_by_the_resolvers_methods(kind: str, method: st
 def build(arguments: list[str]) -> None:
     done = subprocess.run([*COMPILER, *arguments], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_any_order_of_operators_computes_the_same(exported: Exported) -> None:
+    shown = exported.samples[::100]
+    wanted = micro.MicroEngine(exported.graph).run_many(shown)
+    for thrifty in (False, True):
+        again = micro.fit(exported.graph, thrifty)
+        assert set(micro.operators(again)) == set(micro.operators(exported.graph))
+        assert micro.arena(again) >= micro.arena(exported.graph)  # the smaller one was chosen
+        np.testing.assert_array_equal(micro.MicroEngine(again).run_many(shown).logits, wanted.logits)
