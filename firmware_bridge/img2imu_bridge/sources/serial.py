@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult
 
+import serial
+
 from img2imu_bridge.options import options_of, path_of
+from img2imu_bridge.profiles import Notification, Wishes
+from img2imu_bridge.profiles.registry import find_profile
+from img2imu_bridge.sources.profile import ProfileSource
 from img2imu_bridge.supervisor import LinkPolicy, WireSource
-from img2imu_bridge.transports.serial import SerialTransport
+from img2imu_bridge.transport import LinkLostError
+from img2imu_bridge.transports.serial import SerialTransport, default_reader
+from img2imu_bridge.transports.serial_port import close_port, open_port
+from img2imu_bridge.transports.serial_readers import Reader
 from img2imu_edge.errors import SourceError
+from img2imu_edge.source import LinkStats, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +28,17 @@ class SerialOptions:
 
     Attributes:
         baud: Speed; devices on USB ignore it.
+        profile: What understands the device: a name from `img2imu devices --profiles`. Empty: our wire
+            protocol.
+        rate: With a profile: sampling rate in Hz to ask for, 0 for the device's own.
         timeout: Seconds that the device has to answer once the port is open.
         reconnect: How often a lost device may be found again; 0 to give up at the first loss.
         retry_for: Seconds to look for it each time.
     """
 
     baud: int = 115200
+    profile: str = ""
+    rate: float = 0.0
     timeout: float = 5.0
     reconnect: float = math.inf
     retry_for: float = math.inf
@@ -31,6 +46,8 @@ class SerialOptions:
     def __post_init__(self) -> None:
         if self.baud < 1:
             raise ValueError("baud must be positive")
+        if self.rate < 0:
+            raise ValueError("rate must not be negative")
         self.policy()
 
     def policy(self) -> LinkPolicy:
@@ -38,15 +55,94 @@ class SerialOptions:
         return LinkPolicy(self.timeout, self.reconnect, self.retry_for)
 
 
-def open_serial(url: SplitResult) -> WireSource:
+def open_serial(url: SplitResult) -> Source:
     """The source behind a `serial:` URL."""
     options = options_of(url, SerialOptions)
     port = path_of(url)
     if not port:
         raise SourceError("serial: needs a port, such as serial:///dev/ttyUSB0 or serial:COM3")
-    return serial_source(url.geturl(), port, options)
+    if not options.profile:
+        return serial_source(url.geturl(), port, options)
+    profile = find_profile(options.profile)
+    if profile.carrier != "serial":
+        raise SourceError(f"{profile.title} does not come over a serial port; use ble: for it")
+    wishes = Wishes(options.rate or None)
+    return ProfileSource(
+        url.geturl(),
+        lambda stats: SerialDevice(port, options.baud, stats),
+        profile,
+        wishes,
+        options.policy(),
+    )
 
 
 def serial_source(url: str, port: str, options: SerialOptions) -> WireSource:
     """A source on a serial port that is known by its name."""
     return WireSource(url, lambda stats: SerialTransport(port, options.baud, stats), options.policy())
+
+
+class SerialDevice:
+    """A device on a serial port that a profile understands; see `ConnectedDevice`.
+
+    Args:
+        path: Device file, or a name such as COM3.
+        baud: Bits per second.
+        stats: Counters to keep current.
+    """
+
+    def __init__(self, path: str, baud: int, stats: LinkStats) -> None:
+        self.name, self._baud, self._stats = path, baud, stats
+        self._port: serial.Serial | None = None
+        self._reader: Reader | None = None
+
+    async def open(self) -> None:
+        """Open the port for this process alone, and start reading."""
+        self._port = open_port(self.name, self._baud)
+        self._reader = default_reader(self._port)
+
+    async def hear(self) -> Notification:
+        """Wait for the next bytes."""
+        if self._reader is None:
+            raise LinkLostError(f"{self.name} is not open")
+        data, received = await self._reader.get()
+        self._stats.bytes_received += len(data)
+        return Notification("", data, received)
+
+    def hear_more(self) -> Sequence[Notification]:
+        """Nothing: `hear` gives all that is there."""
+        return ()
+
+    async def read(self, characteristic: str) -> bytes:
+        """A serial port has no values to read."""
+        raise SourceError(f"{self.name} is a serial port: it has no characteristic {characteristic}")
+
+    async def write(self, characteristic: str, value: bytes, *, response: bool = True) -> None:
+        """Send bytes."""
+        if self._port is None:
+            raise LinkLostError(f"{self.name} is not open")
+        try:
+            self._port.write(value)
+        except (serial.SerialException, OSError) as error:
+            raise LinkLostError(f"{self.name} takes no more bytes ({error})") from error
+
+    async def subscribe(self, characteristic: str) -> None:
+        """A serial port sends by itself."""
+
+    async def answer(self, characteristic: str, seconds: float) -> bytes:
+        """The next bytes that come."""
+        raise SourceError(f"{self.name} is a serial port: ask it by what its decoder hears")
+
+    def facts(self) -> dict[str, str]:
+        """What is known of the link, for people."""
+        return {"carrier": f"serial, {self._baud} baud", "device": self.name}
+
+    async def close(self) -> None:
+        """Close the port."""
+        reader, self._reader = self._reader, None
+        port, self._port = self._port, None
+        try:
+            if reader is not None:
+                await reader.stop()
+        finally:
+            if port is not None:
+                close_port(port)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -10,19 +9,20 @@ from typing import Any
 import serial
 
 from img2imu_bridge.transport import Arrival, LinkLostError
-from img2imu_bridge.transports.serial_port import open_port
+from img2imu_bridge.transports.serial_port import close_port, open_port
 from img2imu_bridge.transports.serial_readers import PollReader, Reader, ThreadReader
 from img2imu_bridge.wire.framing import FrameReader, encode_frame
 from img2imu_edge.source import LinkStats
 
-_default_reader: Callable[[Any], Reader] = PollReader if os.name == "posix" else ThreadReader
+default_reader: Callable[[Any], Reader] = PollReader if os.name == "posix" else ThreadReader
+"""How bytes are waited for, as the system does it best."""
 
 
 class SerialTransport:
     """One opening of one serial port; see `Transport`."""
 
     def __init__(
-        self, path: str, baud: int, stats: LinkStats, reader: Callable[[Any], Reader] = _default_reader
+        self, path: str, baud: int, stats: LinkStats, reader: Callable[[Any], Reader] = default_reader
     ) -> None:
         """Open nothing yet.
 
@@ -76,11 +76,7 @@ class SerialTransport:
                 await reader.stop()
         finally:
             if port is not None:
-                # What is gone cannot be flushed; pyserial passes on termios.error, which is no OSError.
-                with contextlib.suppress(Exception):
-                    port.reset_output_buffer()
-                with contextlib.suppress(OSError):
-                    port.close()
+                close_port(port)
 
     def describe_failure(self) -> str:
         """Tell a wrong baud rate from a device that says nothing, and from one that does not answer."""

@@ -85,3 +85,12 @@ def explain(path: str, baud: int, error: Exception) -> str:
     if "configure port" in text or number in (errno.EISDIR, errno.ENOTTY):
         return f"{path} is not a serial port. {port_list()}"
     return f"{path} cannot be opened: {text}. {port_list()}"
+
+
+def close_port(port: Any) -> None:
+    """Close a port without waiting for a hung device to take what was written."""
+    # What is gone cannot be flushed; pyserial passes on termios.error, which is no OSError.
+    with contextlib.suppress(Exception):
+        port.reset_output_buffer()
+    with contextlib.suppress(OSError):
+        port.close()
