@@ -1,4 +1,4 @@
-"""How far the host's time of a packet is off, by the clock mapping and by two plainer ways, on simulated links.
+"""How far the host's time of a packet is off: by the clock mapping, and by two plainer ways.
 
 python -m img2imu_bridge.clock_benchmark
 """
@@ -58,9 +58,9 @@ def simulate(link: LinkCondition, seed: int) -> tuple[Array, Array, Array]:
         Seconds on the device's clock, seconds on the host's at that moment, and at arrival.
     """
     rng = np.random.default_rng(seed)
-    host = np.arange(0, _SECONDS, _PACKET_SECONDS)
+    host: Array = np.arange(0, _SECONDS, _PACKET_SECONDS, dtype=np.float64)
     turn = 2 * np.pi / 300
-    device = host * (1 - 40e-6) + link.wander * 1e-6 / turn * (1 - np.cos(host * turn)) + rng.uniform(0, 100)
+    device: Array = host * (1 - 40e-6) + link.wander * 1e-6 / turn * (1 - np.cos(host * turn)) + rng.uniform(0, 100)
     tries = rng.geometric(1 - link.retransmits, len(host)) - 1
     # The device's sampling and the connection events have clocks of their own: their phases drift.
     event = link.interval * (1 + 30e-6)
@@ -69,7 +69,8 @@ def simulate(link: LinkCondition, seed: int) -> tuple[Array, Array, Array]:
         stalled = ready % 60 > 58
         ready[stalled] = np.ceil(ready[stalled] / 60) * 60
     arrival = np.maximum.accumulate(ready) + rng.exponential(_HOST_SECONDS, len(host))
-    return device, host, np.maximum.accumulate(arrival)
+    received: Array = np.maximum.accumulate(arrival)
+    return device, host, received
 
 
 def arrival_time(device: Array, arrival: Array) -> Array:

@@ -100,7 +100,7 @@ class ArrivalLine:
 
     def reset(self) -> None:
         """Forget when things arrived, but not how fast the device samples."""
-        self._origin = (0, math.nan)  # of all that follows, to keep the numbers small
+        self._origin = (0.0, math.nan)  # of all that follows, to keep the numbers small
         self._offset = self.lateness = self._ends = 0.0
         self._points: list[tuple[float, float]] = []  # the earliest (sample, arrival) of each second
         self._best = (0.0, 0.0)  # of the second that runs
@@ -123,13 +123,13 @@ class ArrivalLine:
         """The sample that is taken at a time of the host; not whole."""
         return self._origin[0] + (host - self._origin[1] - self._offset) / self.period
 
-    def observe(self, index: int, host: float) -> None:
+    def observe(self, index: float, host: float) -> None:
         """Take in when a sample arrived; its packet's last one, which had to wait least."""
         if not self.begun:
             self._origin = index, host
             self._ends = _LINE_SECONDS
             return
-        x, y = float(index - self._origin[0]), host - self._origin[1]
+        x, y = index - self._origin[0], host - self._origin[1]
         late = y - x * self.period - self._offset
         self._offset += min(late, 0.0)
         self.lateness += (max(late, 0.0) - self.lateness) / _LATENESS_PACKETS
