@@ -18,7 +18,7 @@ from img2imu_export.smooth import smooth  # noqa: E402
 from img2imu_export.targets import Options, Trained, find_target  # noqa: E402
 from img2imu_training.fit import predict  # noqa: E402
 
-STEPS = 40
+STEPS = 24
 LIMIT = WEIGHT_LIMITS["onnx-int8"]
 
 
@@ -43,7 +43,7 @@ def test_the_file_comes_closer_to_the_network_on_people_outside(
     before = int8(trained, pictures) - exact
     with torch.no_grad():
         copied = rounding(trained.net, trained.pictures, LIMIT)(torch.from_numpy(pictures))[0].numpy() - exact
-    assert np.corrcoef(copied.ravel(), before.ravel())[0, 1] > 0.5
+    assert np.corrcoef(copied.ravel(), before.ravel())[0, 1] > 0.8
     other = rounding(trained.net, trained.pictures, WEIGHT_LIMITS["mcu"])(torch.from_numpy(pictures))[0]
     assert np.abs(other.detach().numpy() - exact).mean() < np.abs(copied).mean()
 
