@@ -4,7 +4,7 @@
 #   tests/arm64/run.sh [PYTHON]
 #
 # Needs Debian or Ubuntu with its package lists, pip, and a PYTHON that has the runtime (default: .venv/bin/python).
-# Nothing is installed and no root is needed: packages are unpacked below build/arm64, about 300 MB, and stay there.
+# Nothing is installed and no root is needed: packages are unpacked below build/arm64, about 700 MB, and stay there.
 # What it says about correctness holds for the CPU; times under emulation say nothing about any.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
