@@ -75,7 +75,7 @@ def test_a_family_stands_for_all_of_its_targets() -> None:
     [
         ("img2imu.architecture", ("backbone", "transformer"), "do not fit"),
         ("img2imu.architecture", ("backbone", "small"), "do not fit"),
-        ("img2imu.architecture", ("embedding", None), "embedding"),
+        ("img2imu.architecture", ("classes", None), "classes"),
         (CARD, ("decision", None), "decision"),
         (CARD, ("provenance", {}), "does not name its data and subjects"),
     ],
