@@ -60,7 +60,8 @@ def simulate(link: LinkCondition, seed: int) -> tuple[Array, Array, Array]:
     rng = np.random.default_rng(seed)
     host: Array = np.arange(0, _SECONDS, _PACKET_SECONDS, dtype=np.float64)
     turn = 2 * np.pi / 300
-    device: Array = host * (1 - 40e-6) + link.wander * 1e-6 / turn * (1 - np.cos(host * turn)) + rng.uniform(0, 100)
+    wandered = link.wander * 1e-6 / turn * (1 - np.cos(host * turn))
+    device: Array = host * (1 - 40e-6) + wandered + rng.uniform(0, 100)
     tries = rng.geometric(1 - link.retransmits, len(host)) - 1
     # The device's sampling and the connection events have clocks of their own: their phases drift.
     event = link.interval * (1 + 30e-6)

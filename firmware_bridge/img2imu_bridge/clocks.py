@@ -18,7 +18,9 @@ SKEW: Final = 100e-6
 
 _LINE_SECONDS: Final = 1.0
 _LINE_POINTS: Final = 120
-_LEARNED_SECONDS: Final = 4.0
+LEARNED_SECONDS: Final = 4.0
+"""How long arrivals are watched before they are believed more than the nominal period."""
+
 _FURTHEST: Final = 4.0
 _LATENESS_PACKETS: Final = 128
 
@@ -141,7 +143,7 @@ class ArrivalLine:
             self._best = x, y
 
     def _refit(self) -> None:
-        if self.seconds >= _LEARNED_SECONDS:
+        if self.seconds >= LEARNED_SECONDS:
             (x0, y0), (x1, y1) = _edge_below_mean(self._points)
             slope = (y1 - y0) / (x1 - x0)
             self.period = min(max(slope, self._nominal / _FURTHEST), self._nominal * _FURTHEST)

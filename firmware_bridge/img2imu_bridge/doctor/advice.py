@@ -28,6 +28,9 @@ REAL_TIME_PPM: Final = 20_000.0
 BUSY_SHARE: Final = 0.5
 """Share of a core from which on there is little left for a network."""
 
+BUSY_LOAD: Final = 2.0
+"""Processes that want to run, for each CPU, from which on they wait for each other."""
+
 _DOUBLED: Final = 0.01
 _SERIOUS: Final = ("units", "gravity", "gyroscope", "stuck")
 
@@ -47,9 +50,14 @@ class Advice:
     text: str
 
 
-def advise(found: Measurement) -> list[Advice]:
-    """Everything worth saying, the most serious first."""
-    everything = [*_on_link(found), *_on_time(found), *_on_values(found), *_on_computer(found)]
+def advise(found: Measurement, computer: dict[str, str]) -> list[Advice]:
+    """Everything worth saying, the most serious first.
+
+    Args:
+        found: What was measured.
+        computer: What `describe_computer` says.
+    """
+    everything = [*_on_link(found), *_on_time(found), *_on_values(found), *_on_computer(found, computer)]
     order: tuple[Mark, ...] = ("FAIL", "warn", "note", "ok")
     return sorted(everything, key=lambda advice: order.index(advice.mark))
 
@@ -72,11 +80,12 @@ def _on_link(found: Measurement) -> Iterator[Advice]:
             "connected to the device?",
         )
     if lost := counters.get("samples_lost", 0):
+        share = lost_share(found)
         yield Advice(
-            "FAIL" if lost_share(found) > MUCH_LOST else "warn",
+            "FAIL" if share > MUCH_LOST else "warn",
             "lost",
-            f"{lost} samples ({lost_share(found):.1%}) are missing. Over the air: bring the device nearer, "
-            "move the adapter away from USB 3 and Wi-Fi, lower the rate, or have the device send more samples a "
+            f"{lost} samples ({share:.1%}) are missing. Over the air: bring the device nearer, move the "
+            "adapter away from USB 3 and Wi-Fi, lower the rate, or have the device send more samples a "
             "packet. On a wire: raise the baud rate",
         )
     if corrupt := counters.get("corrupt", 0):
@@ -116,12 +125,14 @@ def _on_time(found: Measurement) -> Iterator[Advice]:
             f"nothing came for {found.longest_silence:.1f} s. If nothing was lost, the link stood still: too "
             "far away, or the adapter is busy with scanning, sound or Wi-Fi",
         )
-    if found.arrival_late_ms.get("p99", 0.0) > LATE_MS:
+    late = found.arrival_late_ms.get("p99", 0.0)
+    if late > LATE_MS:
+        waiting = "; some of it is waiting for packets that were lost" if lost_share(found) else ""
         yield Advice(
             "warn",
             "arrival lateness",
-            f"one block in a hundred comes {found.arrival_late_ms['p99']:.0f} ms late or more; decisions come "
-            "as late. Samples keep their true times. A shorter connection interval helps, and fewer devices",
+            f"one block in a hundred comes {late:.0f} ms late or more, and so do decisions{waiting}. Samples "
+            "keep their true times. A shorter connection interval helps, and fewer devices at one adapter",
         )
     if abs(found.drift_ppm) > REAL_TIME_PPM:
         yield Advice(
@@ -149,11 +160,16 @@ def _on_values(found: Measurement) -> Iterator[Advice]:
         )
 
 
-def _on_computer(found: Measurement) -> Iterator[Advice]:
+def _on_computer(found: Measurement, computer: dict[str, str]) -> Iterator[Advice]:
     if found.cpu_share > BUSY_SHARE:
         yield Advice(
             "warn",
-            "CPU",
+            "CPU share",
             f"reading alone takes {found.cpu_share:.0%} of a core. Have the device send more samples "
             "a packet",
+        )
+    load, _, cpus = computer.get("load", "0 on 1").partition(" on ")
+    if float(load) > BUSY_LOAD * float(cpus.split()[0]):
+        yield Advice(
+            "note", "load", "other programs keep this computer busy; what is late may be late for that"
         )

@@ -26,20 +26,17 @@ _ADDRESS = re.compile(r"\b((?:[0-9A-Fa-f]{2}[:-]){3})(?:[0-9A-Fa-f]{2}[:-]){2}[0
 
 
 def doctor(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE", help="What `img2imu run` takes: serial:///dev/ttyUSB0, ble:…, virtual: …"
-        ),
-    ],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Any source that img2imu run takes.")],
     seconds: Annotated[float, typer.Option(min=1.0, max=3600.0, help="How long to measure.")] = 30.0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the page.")] = False,
 ) -> None:
     """Measure how a device and its link are doing, and say what to do about it.
 
-    Lay the device still for ten seconds of it, and move it as it will be moved in the others. The page is meant
-    to be pasted into a bug report; the last half of Bluetooth addresses is left out. The exit status is 1 if
-    something is seriously wrong.
+    Lay the device still for ten seconds of it, and then move it as usual.
+
+    The page is meant to be pasted into a bug report; the last half of a
+    Bluetooth address is left out. The exit status is 1 if something is
+    seriously wrong.
 
     Examples:
       img2imu doctor serial:///dev/ttyUSB0
@@ -50,7 +47,7 @@ def doctor(
     with _progress(seconds) as progress:
         found = asyncio.run(measure(opened, seconds, progress))
     computer = describe_computer()
-    advice = advise(found)
+    advice = advise(found, computer)
     if json:
         told = {
             "source": without_secrets(source),

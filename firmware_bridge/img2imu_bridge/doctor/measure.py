@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from img2imu_bridge.clocks import ArrivalLine
+from img2imu_bridge.clocks import LEARNED_SECONDS, ArrivalLine
 from img2imu_edge.errors import Img2ImuError
 from img2imu_edge.samples import ACCELEROMETER, GYROSCOPE, SampleBlock
 from img2imu_edge.sanity import STILL, SanityCheck
@@ -173,9 +173,9 @@ def _evaluate_arrival(found: Measurement, blocks: list[SampleBlock]) -> None:
     late = host - (device * line.period)
     late -= late.min()
     found.arrival_late_ms = _quantiles(late * 1e3)
-    if line.seconds:
+    if line.seconds >= LEARNED_SECONDS:
         found.drift_ppm = (1 / line.period - 1) * 1e6
-        found.drift_uncertainty_ppm = float(np.quantile(late, 0.25)) / line.seconds * 1e6
+        found.drift_uncertainty_ppm = 2e6 * float(np.median(late)) / line.seconds
 
 
 def _evaluate_rest(found: Measurement, blocks: list[SampleBlock]) -> None:

@@ -13,11 +13,13 @@ from img2imu_bridge.doctor.measure import Measurement, Quantiles
 _WIDTH: Final = 80
 _NAMES: Final = 18
 _MARKS: Final[tuple[Mark, ...]] = ("FAIL", "warn", "note", "ok")
-_ABOUT: Final = {
-    "rate": ("rate",),
-    "gravity": ("gravity", "units"),
-    "noise": ("gyroscope", "stuck", "clipping"),
-}
+_JUDGED: Final = (
+    *("received", "lost", "duplicates", "reordered", "corrupt", "reconnects"),
+    *("rate", "interval jitter", "arrival lateness", "longest silence", "clock drift"),
+    *("values", "gravity", "CPU share", "load"),
+)
+_VALUES: Final = ("units", "gyroscope", "stuck", "clipping")
+_ABOUT: Final = {"gravity": ("gravity", "units"), "values": _VALUES}
 
 
 def page(url: str, found: Measurement, computer: dict[str, str], advice: list[Advice]) -> str:
@@ -67,17 +69,17 @@ def _worst(advice: list[Advice]) -> dict[str, Mark]:
 
 
 def _mark(marks: dict[str, Mark], name: str, text: str) -> str:
-    """The most serious mark of what the line is about; none where nothing was measured."""
-    if text == "-":
+    """The most serious mark of what the line is about; none where nothing was measured or is to be judged."""
+    if text == "-" or name not in _JUDGED:
         return ""
-    found = [marks[about] for about in _ABOUT.get(name.split()[0], (name,)) if about in marks]
+    found = [marks[about] for about in _ABOUT.get(name, (name,)) if about in marks]
     return min(found, key=_MARKS.index, default="ok")
 
 
 def _link(found: Measurement) -> Iterator[tuple[str, str]]:
     yield from found.link.items()
     counters = found.counters
-    if not counters:
+    if found.error and not counters["messages"]:
         return
     yield "received", f"{counters['samples_received']} samples in {counters['messages']} packets"
     yield "lost", f"{counters['samples_lost']} samples ({lost_share(found):.2%})"
@@ -89,7 +91,7 @@ def _time(found: Measurement) -> Iterator[tuple[str, str]]:
     if math.isnan(found.rate):
         return
     off = (found.rate / found.nominal_rate - 1) * 1e6
-    yield "rate", f"{found.rate:.3f} Hz, {off:+.0f} ppm off {found.nominal_rate:g} Hz"
+    yield "rate", f"{found.rate:.3f} Hz, {round(off):+d} ppm off {found.nominal_rate:g} Hz"
     yield "interval jitter", _spread(found.interval_jitter_ms)
     yield "arrival lateness", _spread(found.arrival_late_ms)
     yield "longest silence", _number(found.longest_silence, "{:.2f} s between two blocks")
@@ -103,6 +105,8 @@ def _time(found: Measurement) -> Iterator[tuple[str, str]]:
 def _values(found: Measurement) -> Iterator[tuple[str, str]]:
     if math.isnan(found.rate):
         return
+    odd = [check for check, _ in found.sanity if check in _VALUES]
+    yield "values", f"odd: {', '.join(dict.fromkeys(odd))}" if odd else "units, range and axes look right"
     still = f" ({found.still_seconds} seconds of rest)"
     yield "gravity", _number(found.gravity, "{:.2f} m/s²" + still)
     for sensor, unit in (("acc", "m/s²"), ("gyr", "rad/s")):
@@ -112,7 +116,7 @@ def _values(found: Measurement) -> Iterator[tuple[str, str]]:
 
 
 def _computer(found: Measurement, computer: dict[str, str]) -> Iterator[tuple[str, str]]:
-    yield "CPU", _number(found.cpu_share * 100, "{:.1f} % of one core, for reading alone")
+    yield "CPU share", _number(found.cpu_share * 100, "{:.1f} % of one core, for reading alone")
     yield from computer.items()
 
 
