@@ -87,6 +87,7 @@ def _variant(one: Export) -> dict[str, Any]:
     found: dict[str, Any] = {
         "target": one.name,
         "size": one.size,
+        "graph_size": len(one.converted.graph),
         "quantisation": one.converted.quantisation,
         "kept_float": list(one.options.keep_float),
         "objections": list(one.objections),

@@ -51,12 +51,19 @@ def _files(made: Sequence[Export], width: int) -> Table:
     wide = width >= _WIDE
     table.add_column("file", no_wrap=True)
     errors = ["logit error:\nmax", "\nmean"] if wide else ["logit\nerror"]
-    headings = ["kB", *errors, "same\nlabel", "macro-F1\npoints", "ms", *(["rel.\ntime"] if wide else [])]
+    headings = [
+        "graph\nkB",
+        *errors,
+        "same\nlabel",
+        "macro-F1\npoints",
+        "ms",
+        *(["rel.\ntime"] if wide else []),
+    ]
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for one in made:
         c = one.comparison
-        size = f"{one.size / 1000:.0f}"
+        size = f"{len(one.converted.graph) / 1000:.0f}"
         if c is None:
             table.add_row(one.name, size, Text("not run", "dim"))
             continue
@@ -114,4 +121,4 @@ def show(console: Console, made: Sequence[Export], evidence: Evidence) -> None:
     for one in made:
         for path in one.files:
             text = Text.assemble(("rejected " if one.objections else "wrote ", "bold"), str(path))
-            console.print(text, soft_wrap=True)
+            console.print(text, soft_wrap=True, highlight=False)
