@@ -22,6 +22,7 @@ from img2imu_edge.source import Source
 _MOST_SAMPLES: Final = 1_000_000
 _TICK_SECONDS: Final = 0.25
 _STILL_SECONDS: Final = 3
+_TELLING_SECONDS: Final = 1.0
 
 Quantiles = dict[str, float]
 
@@ -97,7 +98,8 @@ async def measure(source: Source, seconds: float, progress: Callable[[float], No
             begin, cpu = time.monotonic(), time.process_time()
             await _listen(source, blocks, begin + seconds, lambda left: progress(1 - left / seconds))
             found.seconds = time.monotonic() - begin
-            found.cpu_share = (time.process_time() - cpu) / max(found.seconds, 1e-9)
+            if found.seconds >= _TELLING_SECONDS:
+                found.cpu_share = (time.process_time() - cpu) / found.seconds
             found.link = _link_facts(source)
     except Img2ImuError as error:
         found.error = str(error)
