@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-arm64 lint bench clean
 
 demo: $(VENV)/runtime
 	$(BIN)/img2imu demo
@@ -11,6 +11,10 @@ demo: $(VENV)/runtime
 test: $(VENV)/development
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest
+
+# The shipped models on a Raspberry Pi's processor, emulated; minutes, and no part of `test`.
+test-arm64: $(VENV)/development
+	tests/arm64/run.sh
 
 lint: $(VENV)/development
 	$(BIN)/ruff check

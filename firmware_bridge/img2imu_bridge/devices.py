@@ -89,10 +89,9 @@ async def bluetooth_devices(seconds: float) -> list[Found]:
     Raises:
         ConnectError: If there is no Bluetooth here; the message says what to do.
     """
-    from img2imu_bridge.ble.scan import nearby
+    from img2imu_bridge.ble.scan import NORDIC_UART_SERVICE, nearby
     from img2imu_bridge.profiles.registry import recognise
     from img2imu_bridge.sources.ble import WIRE
-    from img2imu_bridge.transports.ble import NORDIC_UART_SERVICE
 
     found = []
     for _, said in await nearby(seconds):

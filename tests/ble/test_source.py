@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -248,3 +250,41 @@ async def test_stale_services_are_forgotten_and_found_anew(bench: Bench, run: Re
     _, blocks = await gather(f"ble://{ADDRESS}?profile=img2imu")
     band.finish()
     assert sum(map(len, blocks)) == 100
+
+
+async def test_a_device_that_a_killed_process_left_connected_is_found(bench: Bench, run: Recording) -> None:
+    short = replace(run, times=run.times[:100], values=run.values[:100])
+    band = bench.add(Wearable(short, VirtualOptions(speed=40), address=ADDRESS))
+    code = (
+        "import asyncio, os\n"
+        "from bleak import BleakClient, BleakScanner\n"
+        "async def main():\n"
+        f"    client = BleakClient(await BleakScanner.find_device_by_address({ADDRESS!r}))\n"
+        "    await client.connect()\n"
+        "    os._exit(9)\n"
+        "asyncio.run(main())\n"
+    )
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code], check=False, timeout=60)
+    assert band.connected
+    band.play()
+    _, blocks = await gather(f"ble://{ADDRESS}?scan=1")
+    band.finish()
+    assert sum(map(len, blocks)) == 100
+
+
+@pytest.mark.parametrize("crash", [False, True])
+async def test_the_bluetooth_service_goes_and_comes_back(crash: bool, bench: Bench, run: Recording) -> None:
+    """bleak does not notice a crash; the silence does."""
+    band = wearable(bench, run, speed=2)
+    async with i2e.open_source(f"ble://{ADDRESS}?scan=2") as source:
+        received = 0
+        async for block in source:
+            received += len(block)
+            if received > 100 and not source.stats.reconnects:
+                await asyncio.to_thread(bench.stop_bluetoothd, crash=crash)
+                await asyncio.to_thread(bench.start_bluetoothd)
+                received = -10_000
+            if source.stats.reconnects and received > -9_900:
+                break
+    assert source.stats.reconnects == 1
+    assert band.connections == 2

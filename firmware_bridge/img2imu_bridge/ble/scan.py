@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import NamedTuple
 
-from bleak import BleakScanner
+from bleak import BleakAdapter, BleakScanner
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
@@ -13,8 +14,14 @@ from img2imu_bridge.ble.trouble import FAILURES, explain
 from img2imu_bridge.profiles import Advertisement
 from img2imu_bridge.transport import ConnectError
 
+NORDIC_UART_SERVICE = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"
+
 _ADDRESS = re.compile(r"(?i)(?:[0-9A-F]{2}:){5}[0-9A-F]{2}|[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}")
 """A Bluetooth address, or the identifier that macOS gives instead."""
+
+
+_COMMON = ["1800", "1801", NORDIC_UART_SERVICE]
+"""Services, one of which about every device has: Generic Access, Generic Attribute."""
 
 
 class Sighting(NamedTuple):
@@ -64,6 +71,10 @@ async def find(who: str, seconds: float) -> Sighting:
     except FAILURES as error:
         raise explain(error, who) from error
     if device is None:
+        device = await _connected(who)
+        if device is not None:
+            seen[device.address] = Advertisement(device.address, device.name or "")
+    if device is None:
         others = sorted({a.name for a in seen.values() if a.name})
         names = f" It heard {', '.join(others[:5])}." if others else " It heard nobody."
         kind = "address" if _ADDRESS.fullmatch(who) else "name"
@@ -73,6 +84,16 @@ async def find(who: str, seconds: float) -> Sighting:
             1.0,
         )
     return Sighting(device, seen[device.address])
+
+
+async def _connected(who: str) -> BLEDevice | None:
+    """The device, if the system is connected to it still, as after a process that was killed."""
+    with contextlib.suppress(*FAILURES):
+        adapter = await BleakAdapter.get()
+        for device in await adapter.get_connected_devices(_COMMON):
+            if who.casefold() in (device.address.casefold(), (device.name or "").casefold()):
+                return device
+    return None
 
 
 def _read(device: BLEDevice, said: AdvertisementData) -> Advertisement:

@@ -57,7 +57,7 @@ _TROUBLES = (
         "the Bluetooth adapter is off: bluetoothctl power on; if it is blocked: rfkill unblock bluetooth",
     ),
     Trouble(
-        "No Bluetooth adapters|NO_BLUETOOTH|UnknownObject|adapter .*not found",
+        "No Bluetooth adapters|NO_BLUETOOTH|adapter .*not found",
         5.0,
         "there is no Bluetooth adapter; plug one in, or see what the system says: bluetoothctl list",
     ),
@@ -65,6 +65,11 @@ _TROUBLES = (
         "ServiceUnknown|NameHasNoOwner|NoReply|Disconnected\\b.*bus|not connected to the bus",
         5.0,
         "the system's Bluetooth service does not answer: sudo systemctl restart bluetooth",
+    ),
+    Trouble(
+        "UnknownObject|UnknownMethod|doesn't exist",
+        1.0,
+        "the system's Bluetooth service was restarted, or the adapter pulled, meanwhile; try again",
     ),
     Trouble("InProgress|in progress", 1.0, "the adapter is busy with another connection; try again"),
     Trouble(

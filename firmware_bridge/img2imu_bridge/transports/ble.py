@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from img2imu_bridge.ble.peripheral import MissingCharacteristicError, Peripheral
-from img2imu_bridge.transport import Arrival
+from img2imu_bridge.transport import Arrival, ConnectError, LinkLostError
 from img2imu_bridge.wire.framing import FrameReader, encode_frame
 
 
@@ -24,8 +24,6 @@ class Channel:
     write: str
     framed: bool = False
 
-
-NORDIC_UART_SERVICE = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"
 
 NORDIC_UART = Channel("6e400003-b5a3-f393-e0a9-e50e24dcca9e", "6e400002-b5a3-f393-e0a9-e50e24dcca9e")
 """The Nordic UART Service, whose characteristics carry the wire protocol unless a device says otherwise."""
@@ -70,12 +68,14 @@ class GattTransport:
 
     async def write(self, message: bytes) -> None:
         """Send a request."""
-        if not self._channel.framed:
-            await self.peripheral.write(self._channel.write, message)
-            return
-        frame, size = encode_frame(message), self.peripheral.payload(self._channel.write)
-        for start in range(0, len(frame), size):
-            await self.peripheral.write(self._channel.write, frame[start : start + size])
+        value, size = message, len(message)
+        if self._channel.framed:
+            value, size = encode_frame(message), self.peripheral.payload(self._channel.write)
+        try:
+            for start in range(0, len(value), size):
+                await self.peripheral.write(self._channel.write, value[start : start + size])
+        except ConnectError as error:
+            raise LinkLostError(str(error)) from error
 
     async def close(self) -> None:
         """Disconnect."""
