@@ -245,6 +245,7 @@ async def test_stale_services_are_forgotten_and_found_anew(bench: Bench, run: Re
         await gather(f"ble://{ADDRESS}?profile=img2imu&tries=1")
     async with BleakClient(await BleakScanner.find_device_by_address(ADDRESS)):
         pass  # now the system has seen the old services
+    band.stale = True
     band.change_services(new, indicate=False)
     band.play()
     _, blocks = await gather(f"ble://{ADDRESS}?profile=img2imu")
