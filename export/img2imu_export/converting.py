@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
-import warnings
 from collections.abc import Iterator
 
 from img2imu_edge.errors import Img2ImuError, ModelError
@@ -40,16 +38,3 @@ def reason(error: BaseException) -> str:
         error = error.__cause__
     lines = _COLOURS.sub("", str(error)).strip().splitlines()
     return lines[0].rstrip(". ") if lines else type(error).__name__
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep remarks of converters, on packages that we do not use and on their own insides, to themselves."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

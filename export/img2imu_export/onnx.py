@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from img2imu_edge.card import Form
 from img2imu_edge.errors import ModelError
-from img2imu_export.converting import converting, quiet
+from img2imu_export.converting import converting
 from img2imu_export.extras import need
+from img2imu_export.quiet import quiet
 from img2imu_export.targets import Converted, OneFile, Options, Trained
 
 OPSET = 18

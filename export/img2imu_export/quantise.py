@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from img2imu_export.converting import converting, quiet
+from img2imu_export.converting import converting
 from img2imu_export.extras import need
 from img2imu_export.onnx import graph_in_form, layers, nodes_of, prune, to_bytes, to_onnx
+from img2imu_export.quiet import quiet
 from img2imu_export.targets import Converted, OneFile, Options, Pictures, Trained
 
 _BATCH = 64

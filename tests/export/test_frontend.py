@@ -194,7 +194,7 @@ def test_onnx_runtime_draws_the_paper_s(paper: Trained) -> None:
 def test_litert_draws_the_paper_s(paper: Trained) -> None:
     litert_torch = pytest.importorskip("litert_torch")
     from ai_edge_litert.interpreter import Interpreter
-    from img2imu_export.converting import quiet
+    from img2imu_export.quiet import quiet
 
     plan, windows = plan_of(paper.card), hard(paper)
     with quiet():
