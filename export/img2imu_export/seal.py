@@ -29,6 +29,7 @@ _MARGIN = 2.0
 """An integer file may be off by its largest error on the golden windows, times this: see `error_bound`."""
 
 _STEP = 0.05
+"""Bounds are multiples of it, so that they are the same wherever the file is made."""
 
 WINDOWS = 3
 """Golden windows: each of another class, where there are as many."""
@@ -80,7 +81,7 @@ def error_bound(target: Target, engine: Engine | None, vectors: Golden) -> float
         return None
     shown = vectors.samples if engine.form == "samples" else vectors.pictures
     logits = np.stack([engine.run(np.ascontiguousarray(window)).logits for window in shown])
-    return float(np.ceil(_MARGIN * np.abs(logits - vectors.logits).max() / _STEP) * _STEP)
+    return round(float(np.ceil(_MARGIN * np.abs(logits - vectors.logits).max() / _STEP) * _STEP), 2)
 
 
 def complete(
