@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,10 +116,15 @@ class TestBenchmark:
             assert (np.diff(arrival) >= 0).all()
             assert (np.diff(device) > 0).all()
 
-    def test_prints_the_table(self) -> None:
+    def test_prints_the_table_that_the_page_shows(self) -> None:
         command = [sys.executable, "-W", "error", "-m", "img2imu_bridge.clock_benchmark"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         lines = done.stdout.splitlines()
         assert len(lines) == 2 + len(CONDITIONS)
         assert all(line.count("|") == 5 for line in lines)
+        page = (Path(__file__).parents[2] / "docs" / "time.md").read_text(encoding="utf-8").splitlines()
+        for line in lines[2:]:
+            (shown,) = (other for other in page if other.startswith(line[: line.index("|", 1)]))
+            numbers, promised = ([float(n) for n in re.findall(r"[\d.]+", text)] for text in (line, shown))
+            assert numbers == pytest.approx(promised, rel=0.02, abs=0.1)
         assert clock_mapping().keys() == {"clock_error_ms"}
