@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,6 @@ EXACT_MARGIN = 1e-3
 
 _MARGIN = 2.0
 """An integer file may be off by its largest error on the golden windows, times this: see `error_bound`."""
-
-_STEP = 0.05
-"""Bounds are multiples of it, so that they are the same wherever the file is made."""
 
 WINDOWS = 3
 """Golden windows: each of another class, where there are as many."""
@@ -81,7 +79,15 @@ def error_bound(target: Target, engine: Engine | None, vectors: Golden) -> float
         return None
     shown = vectors.samples if engine.form == "samples" else vectors.pictures
     logits = np.stack([engine.run(np.ascontiguousarray(window)).logits for window in shown])
-    return round(float(np.ceil(_MARGIN * np.abs(logits - vectors.logits).max() / _STEP) * _STEP), 2)
+    return max(EXACT_MARGIN, _rounded_up(_MARGIN * float(np.abs(logits - vectors.logits).max())))
+
+
+def _rounded_up(value: float) -> float:
+    """A bound in two digits, which rounding of float32 on another machine does not change."""
+    if not 0 < value < math.inf:
+        return 0.0
+    digits = 1 - math.floor(math.log10(value))
+    return round(math.ceil(value * 10**digits) / 10**digits, digits)
 
 
 def complete(
