@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Literal
 
+from img2imu_bridge.profiles import Advertisement
+from img2imu_bridge.profiles.template import uuid
 from img2imu_edge.samples import STANDARD_GRAVITY
 
 UNITS = {
@@ -28,6 +31,14 @@ class Recognition:
     names: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     companies: tuple[int, ...] = ()
+
+    def fits(self, advertisement: Advertisement) -> bool:
+        """Whether that is how this device advertises."""
+        return (
+            any(fnmatchcase(advertisement.name, name) for name in self.names)
+            or any(uuid(service) in advertisement.services for service in self.services)
+            or any(company in advertisement.manufacturer for company in self.companies)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +138,8 @@ class Table:
         stream: Its packets; the first stream sets the pace.
         start: What to write once the streams are subscribed to.
         stop: What to write before leaving.
-        rates: Sampling rates in Hz that can be asked for, with the code that `{code}` stands for in `start`;
-            empty where there is no choice.
+        rates: Sampling rates in Hz that can be asked for; empty where there is no choice.
+        codes: What `{code}` stands for in a command, one for each rate.
     """
 
     name: str
@@ -139,4 +150,15 @@ class Table:
     stream: dict[str, StreamTable]
     start: tuple[Command, ...] = ()
     stop: tuple[Command, ...] = ()
-    rates: dict[str, int] = field(default_factory=dict)
+    rates: tuple[float, ...] = ()
+    codes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.stream:
+            raise ValueError("it has no stream")
+        if any(rate <= 0 for rate in (*self.rates, *(stream.rate for stream in self.stream.values()))):
+            raise ValueError("a sampling rate must be positive")
+        if self.codes and len(self.codes) != len(self.rates):
+            raise ValueError(f"there are {len(self.rates)} rates, but {len(self.codes)} codes")
+        if not all(0 <= code <= 255 for code in self.codes):
+            raise ValueError("a code is a byte, 0 to 255")

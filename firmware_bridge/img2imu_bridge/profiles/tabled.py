@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from img2imu_bridge.profiles import Advertisement, Device, Packet, Stream, Wishes
 from img2imu_bridge.profiles.layout import Layout
+from img2imu_bridge.profiles.numbers import to_values
 from img2imu_bridge.profiles.table import UNITS, Command, Scale, StreamTable, Table
 from img2imu_bridge.profiles.template import fill, nearest, uuid
 from img2imu_edge.errors import SourceError
@@ -44,20 +44,16 @@ class TableProfile:
                     raise ValueError(f"stream {name} has a channel {channel!r}; known: {', '.join(_KNOWN)}")
                 if channel[:3] not in stream.scales:
                     raise ValueError(f"stream {name} says no scale for {channel[:3]!r}")
-        if not table.stream:
-            raise ValueError("it has no stream")
+        codes = table.codes or (None,) * len(table.rates)
+        self.rates = dict(zip(table.rates, codes, strict=True))
+        usual = next(iter(table.stream.values())).rate
         for command in (*table.start, *table.stop):
-            fill(command.value, rate=1.0, code=0)
-        self.rates = {float(rate): code for rate, code in table.rates.items()}
-        self._services = frozenset(map(uuid, table.recognise.services))
+            for rate, code in (self.rates or {usual: None}).items():
+                fill(command.value, rate=rate, code=code)
 
     def recognises(self, advertisement: Advertisement) -> bool:
         """Whether a device that advertises this is one of these."""
-        return (
-            any(fnmatchcase(advertisement.name, name) for name in self.table.recognise.names)
-            or bool(self._services & advertisement.services)
-            or any(company in advertisement.manufacturer for company in self.table.recognise.companies)
-        )
+        return self.table.recognise.fits(advertisement)
 
     def decoder(self) -> TableDecoder:
         """A decoder for one connection."""
@@ -97,7 +93,7 @@ class TableDecoder:
         if name is None or name not in self._factors:
             return []
         body = self._profile.layouts[name].decode(value)
-        values = (body.values[:, self._turned[name]] * self._factors[name]).astype(np.float32)
+        values = to_values(body.values[:, self._turned[name]], self._factors[name])
         return [Packet(name, values, body.sequence, body.ticks)]
 
     async def stop(self, device: Device) -> None:
@@ -105,7 +101,7 @@ class TableDecoder:
         await self._write(device, self._profile.table.stop)
 
     async def _write(self, device: Device, commands: tuple[Command, ...]) -> None:
-        code = self._profile.rates.get(self._rate, 0)
+        code = self._profile.rates.get(self._rate)
         for command in commands:
             value = fill(command.value, rate=self._rate, code=code)
             await device.write(uuid(command.write), value, response=command.response)

@@ -13,7 +13,7 @@ _BASE = "0000{}-0000-1000-8000-00805f9b34fb"
 """The Bluetooth SIG's base UUID, for which 16 bits are short (Core Specification, vol. 3, part B, 2.5.1)."""
 
 
-def fill(template: str, *, rate: float, code: int) -> bytes:
+def fill(template: str, *, rate: float, code: int | None = None) -> bytes:
     """The bytes of a template such as `53 {sum8} 02 01 {rate:u8}`.
 
     Args:
@@ -21,7 +21,7 @@ def fill(template: str, *, rate: float, code: int) -> bytes:
             milliseconds, `{period_ms/10:u8}` in tens of them, `{code}` the byte that stands for the rate, and
             `{sum8}` the low byte of the sum of all that follows.
         rate: Sampling rate in Hz.
-        code: What stands for it.
+        code: What stands for it, if anything does.
 
     Raises:
         ValueError: If it is no such template, or a number does not fit its type.
@@ -34,6 +34,8 @@ def fill(template: str, *, rate: float, code: int) -> bytes:
             sums.append(len(out))
             out.append(0)
         elif match[1] == "code":
+            if code is None:
+                raise ValueError("{code} needs `codes`, one for each of `rates`")
             out.append(code)
         else:
             number = rate if match[2] == "rate" else 1000 / rate
