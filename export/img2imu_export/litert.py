@@ -88,14 +88,14 @@ class LiteRtInt8(OneFile):
 
 @dataclass(frozen=True)
 class LiteRtInt8Edges(LiteRtInt8):
-    """int8 TFLite with int8 input and logits, for firmware and accelerators that hand over integers.
+    """int8 TFLite with int8 input and outputs, for firmware that hands over integers.
 
-    The embedding stays float32: distances in it decide what is unknown, and one scale for all of it is too
-    coarse for that.
+    Logits and embedding have one scale each, so that they are coarser than those of `tflite-int8`: with the
+    shipped model the embedding is off by up to 0.7 instead of 0.3, and no window is rejected otherwise.
     """
 
     suffix: str = "-int8-io.tflite"
-    edges: ClassVar[tuple[str, ...]] = ("input", "logits")
+    edges: ClassVar[tuple[str, ...]] = ("input", "outputs")
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def quantise(
         calibration: Windows in the form that it takes.
         form: That form.
         keep_float: Modules of the network, such as `backbone.stages.0`, that stay float32.
-        edges: What of the graph's `input` and outputs becomes int8.
+        edges: What of `input` and `outputs` becomes int8.
 
     Raises:
         MissingExtraError: If ai-edge-quantizer is not installed.
@@ -166,8 +166,8 @@ def quantise(
         for kind, module in _QUANTISED:
             made.add_static_config(module, names[kind], activation_num_bits=8, weight_num_bits=8)
         for edge in edges:
-            kind, tensor = ("INPUT", ".*") if edge == "input" else ("OUTPUT", edge)
-            made.add_static_config(tensor, names[kind], activation_num_bits=8, weight_num_bits=8)
+            kind = {"input": names.INPUT, "outputs": names.OUTPUT}[edge]
+            made.add_static_config(".*", kind, activation_num_bits=8, weight_num_bits=8)
         _keep_float(made, names, content, keep_float)
         seen = calibrator.Calibrator(content, num_threads=1, qsv_update_func=min_max)
         # Quantizer.calibrate() takes no update function, hence the way around it.
