@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from img2imu_bridge.profiles import PacketError
+from img2imu_bridge.profiles.numbers import to_float64
 
 SEQUENCE, TICKS = "sequence", "ticks"
 
@@ -102,8 +103,21 @@ class Layout:
             for name, wanted in part.constants:
                 if np.any(found[name] != wanted):
                     raise PacketError(f"a byte is {int(found[name][0]):#04x} instead of {wanted:#04x}")
-        values = np.stack([body[name].astype(np.float64) for name in self.channels], axis=1)
+        values = to_float64(np.stack([body[name] for name in self.channels], axis=1))
         return Body(values, self._scalar(top, SEQUENCE), self._scalar(top, TICKS))
+
+    def blank(self, samples: int = 1) -> bytes:
+        """A packet that fits, with all numbers 0.
+
+        Args:
+            samples: How many it holds, where the layout leaves that open.
+        """
+        count = self._times or samples
+        head, body = np.zeros(1, self._head.kind), np.zeros(count, self._group.kind)
+        for part, found in ((self._head, head), (self._group, body)):
+            for name, wanted in part.constants:
+                found[name] = wanted
+        return head.tobytes() + body.tobytes()
 
     @staticmethod
     def _scalar(head: NDArray[np.void], name: str) -> int | None:

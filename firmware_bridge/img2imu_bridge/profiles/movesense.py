@@ -17,7 +17,7 @@ import numpy as np
 
 from img2imu_bridge.profiles import Device, Packet, PacketError, Stream, Wishes
 from img2imu_bridge.profiles.coded import CodedProfile, answer_that
-from img2imu_bridge.profiles.numbers import to_values
+from img2imu_bridge.profiles.numbers import to_float64, to_values
 from img2imu_bridge.profiles.table import UNITS, Recognition
 from img2imu_bridge.profiles.template import nearest
 from img2imu_edge.errors import SourceError
@@ -98,9 +98,9 @@ class MovesenseDecoder:
         if not count or rest:
             raise PacketError(f"{len(packet)} bytes are no whole number of samples")
         _, _, ticks = _HEADER.unpack_from(packet)
-        groups = np.frombuffer(body, "<f4").reshape(self._sensors, count, _AXES).astype(np.float64)
+        groups = np.frombuffer(body, "<f4").reshape(self._sensors, count, _AXES)
         worth = np.repeat([1.0, UNITS["deg/s"]][: self._sensors], _AXES)
-        return Packet("imu", to_values(np.concatenate(tuple(groups), axis=1), worth), None, ticks)
+        return Packet("imu", to_values(to_float64(np.concatenate(tuple(groups), axis=1)), worth), None, ticks)
 
 
 PROFILE: Final = CodedProfile(

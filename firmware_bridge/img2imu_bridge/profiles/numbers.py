@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from img2imu_bridge.profiles import PacketError
+
+
+def to_float64(numbers: NDArray[Any]) -> NDArray[np.float64]:
+    """Numbers of any kind as float64; those that are no numbers stay so, without a warning."""
+    with np.errstate(invalid="ignore"):  # signalling NaNs
+        return numbers.astype(np.float64)
 
 
 def to_values(counts: NDArray[np.float64], worth: NDArray[np.float64] | float = 1.0) -> NDArray[np.float32]:

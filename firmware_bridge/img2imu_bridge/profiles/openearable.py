@@ -17,7 +17,7 @@ import numpy as np
 
 from img2imu_bridge.profiles import Device, Packet, PacketError, Stream, Wishes
 from img2imu_bridge.profiles.coded import CodedProfile
-from img2imu_bridge.profiles.numbers import to_values
+from img2imu_bridge.profiles.numbers import to_float64, to_values
 from img2imu_bridge.profiles.openearable_scheme import Scheme, read_scheme
 from img2imu_bridge.profiles.table import UNITS, Recognition
 from img2imu_bridge.profiles.template import nearest
@@ -82,7 +82,7 @@ class OpenEarableDecoder:
             raise PacketError(f"{len(value)} bytes are no whole number of samples")
         _, _, ticks = _HEADER.unpack_from(value)
         samples = np.frombuffer(value, scheme.kind, count, _HEADER.size)
-        counts = np.stack([samples[channel].astype(np.float64) for channel in self._channels], axis=1)
+        counts = np.stack([to_float64(samples[channel]) for channel in self._channels], axis=1)
         return [Packet("imu", to_values(counts, self._worth), None, ticks)]
 
     async def stop(self, device: Device) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from img2imu_bridge.profiles.numbers import to_float64
 from img2imu_edge.errors import SourceError
 
 _TYPES: Final = ("i1", "u1", "<i2", "<u2", "<i4", "<u4", "<f4", "<f8")
@@ -81,7 +82,7 @@ def read_scheme(data: bytes) -> Scheme:
     rates: tuple[float, ...] = ()
     if reader.byte() & _FREQUENCIES_DEFINED:
         total, _, most = reader.byte(), reader.byte(), reader.byte()
-        frequencies = np.frombuffer(reader.take(4 * total), "<f4").astype(np.float64)
+        frequencies = to_float64(np.frombuffer(reader.take(4 * total), "<f4"))
         rates = tuple(float(rate) for rate in frequencies[: most + 1] if np.isfinite(rate) and rate > 0)
         if len(rates) < min(total, most + 1):
             raise SourceError(f"the sensor {name!r} has rates that are none; update the earable's firmware")

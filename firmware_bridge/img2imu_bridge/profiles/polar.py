@@ -35,6 +35,7 @@ _CHOSEN: Final = (0, 1, 2, 3, 4)
 _WANTED_RANGE: Final = 8  # g; more than a wrist does, with the resolution that is left
 _DEFAULT_RATE: Final = 50.0
 _ALREADY: Final = 6
+_ONE: Final = 0x3F800000  # the bits of 1.0
 _MOST_PARTS: Final = 8
 _STREAMS: Final = {ACC: ("acc", ACCELEROMETER), GYRO: ("gyr", GYROSCOPE)}
 _ADVICE: Final = {
@@ -98,7 +99,7 @@ class PolarDecoder:
             for kind, value in sorted(chosen.items())
         )
         answer = parse_settings(await _ask(device, _START, measurement, told))
-        (factor,) = struct.unpack("<f", struct.pack("<I", answer.get(_FACTOR, [0x3F800000])[0]))
+        (factor,) = struct.unpack("<f", struct.pack("<I", (answer.get(_FACTOR) or [_ONE])[0]))
         if not math.isfinite(factor) or factor == 0:
             raise SourceError(f"it tells {factor} for what a count is worth; update its firmware")
         self._factors[measurement] = factor
@@ -117,7 +118,7 @@ def parse_settings(data: bytes) -> dict[int, list[int]]:
     while at + 2 <= len(data) and data[at] in _SIZES:
         kind, count, size = data[at], data[at + 1], _SIZES[data[at]]
         values = data[at + 2 : at + 2 + count * size]
-        if not count or len(values) < count * size:
+        if len(values) < count * size:
             raise SourceError("the settings that it offers are cut short; switch it off and on")
         found[kind] = [int.from_bytes(values[i : i + size], "little") for i in range(0, len(values), size)]
         at += 2 + count * size

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from img2imu_bridge.profiles import PacketError
+from img2imu_bridge.profiles.numbers import to_float64
 
 ACC: Final = 2
 """The accelerometer's measurement type."""
@@ -63,7 +64,7 @@ def read_frame(value: bytes) -> Frame:
     else:
         raise PacketError(f"measurement {measurement} has no frames of form {form:#04x}")
     if kind == _FLOATS:  # differences of the floats' bits
-        return Frame(measurement, form, ticks, counts.astype(np.uint32).view(np.float32).astype(np.float64))
+        return Frame(measurement, form, ticks, to_float64(counts.astype(np.uint32).view(np.float32)))
     return Frame(measurement, form, ticks, counts.astype(np.float64))
 
 

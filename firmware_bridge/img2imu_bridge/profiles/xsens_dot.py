@@ -15,7 +15,7 @@ import numpy as np
 
 from img2imu_bridge.profiles import Device, Packet, PacketError, Stream, Wishes
 from img2imu_bridge.profiles.coded import CodedProfile
-from img2imu_bridge.profiles.numbers import to_values
+from img2imu_bridge.profiles.numbers import to_float64, to_values
 from img2imu_bridge.profiles.table import UNITS, Recognition
 from img2imu_bridge.profiles.template import nearest
 from img2imu_edge.errors import SourceError
@@ -70,7 +70,7 @@ class DotDecoder:
         if not _SAMPLE.itemsize <= len(value) <= _LONGEST:
             raise PacketError(f"{len(value)} bytes are no packet of mode {_MODE}")
         sample = np.frombuffer(value, _SAMPLE, 1)
-        counts = np.concatenate([sample["acc"], sample["gyr"]], axis=1).astype(np.float64)
+        counts = to_float64(np.concatenate([sample["acc"], sample["gyr"]], axis=1))
         values = to_values(counts, np.repeat([1.0, UNITS["deg/s"]], 3))[:, : len(self._channels)]
         return [Packet("imu", values, None, int(sample["ticks"][0]))]
 
