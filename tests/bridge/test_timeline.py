@@ -268,6 +268,40 @@ def test_a_wrong_nominal_rate_shows_no_gaps_once_it_is_noticed() -> None:
     assert timeline.rate == pytest.approx(35, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("samples", "rate", "jitter", "numbered"),
+    [(1, 100.0, 4e-3, 0), (1, 12.5, 20e-3, 0), (10, 100.0, 8e-3, 0), (1, 100.0, 9e-3, 8)],
+)
+def test_stamps_that_jitter_are_no_gaps(samples: int, rate: float, jitter: float, numbered: int) -> None:
+    """As of a sketch that reads its clock when it gets round to it."""
+    stream = replace(STAMPED, rate=rate, sequence_bits=numbered)
+    maker = Maker(stream, samples, 1e-4)
+    rng = np.random.default_rng(0)
+    stats = LinkStats()
+    timeline = Timeline([stream], stats)
+    blocks, lost = [], 0
+    for number, at in maker.arrivals(range(3000)):
+        packet = maker.packet(number)
+        late = int(rng.uniform(0, jitter * 1000))
+        if 100 < number < 2999 and rng.random() < 0.02:
+            lost += samples
+        else:
+            blocks += timeline.push([packet._replace(ticks=packet.ticks + late)], at)
+    assert stats.samples_lost == pytest.approx(lost, abs=2)
+    assert stats.samples_received + lost == 3000 * samples
+    times, values = joined(blocks)
+    assert np.ptp(times - values[:, 0] / maker.rate) < 1.2 * jitter + 1e-3
+
+
+def test_a_clock_that_stands_still_between_packets_loses_none() -> None:
+    stream = replace(STAMPED, ticks_per_second=10.0)  # one tick for five packets
+    maker = Maker(stream, 1)
+    timeline = Timeline([stream], stats := LinkStats())
+    for number, at in maker.arrivals(range(500)):
+        timeline.push([maker.packet(number)], at)
+    assert (stats.samples_received, stats.duplicates, stats.reordered) == (500, 0, 0)
+
+
 class TestOrder:
     def test_late_packets_are_dropped(self) -> None:
         for stream in (STAMPED, KINDS["both"], NUMBERED):

@@ -184,9 +184,9 @@ def _evaluate_rest(found: Measurement, blocks: list[SampleBlock]) -> None:
     if not set(ACCELEROMETER) <= set(found.channels):
         return
     values = np.concatenate([block.values for block in blocks]).astype(np.float64)
-    values = values[np.isfinite(values).all(axis=1)]
-    each = max(round(found.nominal_rate), 4)
     acc = [found.channels.index(name) for name in ACCELEROMETER]
+    values = values[np.isfinite(values[:, acc]).all(axis=1)]
+    each = max(round(found.nominal_rate), 4)
     levels, noises = [], []
     for start in range(0, len(values) - each + 1, each):
         second = values[start : start + each]
@@ -201,7 +201,9 @@ def _evaluate_rest(found: Measurement, blocks: list[SampleBlock]) -> None:
         usual = np.median(noises, axis=0)
         shown = (*ACCELEROMETER, *GYROSCOPE)
         found.noise = {
-            name: float(noise) for name, noise in zip(found.channels, usual, strict=True) if name in shown
+            name: float(noise)
+            for name, noise in zip(found.channels, usual, strict=True)
+            if name in shown and np.isfinite(noise)
         }
 
 

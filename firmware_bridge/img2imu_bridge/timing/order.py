@@ -10,7 +10,7 @@ from img2imu_edge.source import LinkStats
 
 _REMEMBERED: Final = 64
 
-Key = tuple[int | None, int | None]
+Key = tuple[int | None, int | None, int]
 
 
 class Doubted(NamedTuple):
@@ -39,12 +39,12 @@ class Past:
 
     def take(self, packet: Packet) -> None:
         """Remember a packet that was taken; one that was doubted before it is counted as corrupt."""
-        self._taken.append((packet.sequence, packet.ticks))
+        self._taken.append(_key(packet))
         self.dismiss()
 
     def repeats(self, packet: Packet) -> bool:
-        """Whether a packet with these numbers was taken lately."""
-        return (packet.sequence, packet.ticks) in self._taken
+        """Whether a packet with these numbers, and these values if it has no number, was taken lately."""
+        return _key(packet) in self._taken
 
     def drop(self, packet: Packet) -> None:
         """Count a packet that came too late: as a duplicate, or as reordered."""
@@ -69,3 +69,9 @@ class Past:
         if self._doubted is not None:
             self._stats.corrupt += 1
             self._doubted = None
+
+
+def _key(packet: Packet) -> Key:
+    """What tells packets apart. A clock may be too coarse for it alone."""
+    values = 0 if packet.sequence is not None else hash(packet.values.tobytes())
+    return packet.sequence, packet.ticks, values

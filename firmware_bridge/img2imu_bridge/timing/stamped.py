@@ -13,13 +13,12 @@ from img2imu_bridge.profiles import Packet, Stream
 from img2imu_bridge.timing import LATE_SECONDS, RESTARTED, Run, unwrap, warn
 from img2imu_bridge.timing.order import Past
 from img2imu_bridge.timing.rate import RateMeter
+from img2imu_bridge.timing.stamp_line import StampLine
 from img2imu_bridge.timing.ticks import DeviceTicks
 from img2imu_bridge.wire.clock import SampleClock
 from img2imu_bridge.wire.line import TOLERANCE
 from img2imu_edge.source import LinkStats
 
-_HALF: Final = 0.5
-_JITTERS: Final = 4
 _PACKETS: Final = 16
 _AGREEING: Final = 0.05
 _CONFIRMED_SECONDS: Final = 10.0
@@ -28,8 +27,8 @@ _CONFIRMED_SECONDS: Final = 10.0
 class StampedTimer:
     """Samples between two stamps are spread evenly; what is missing shows in the stamps, and in the numbers.
 
-    A gap without numbers is a stamp that is later than the samples since the last one explain: by more than
-    half a period, what the rate may be off (10 % at first, 1 % later), and four times the stamps' own jitter.
+    A gap without numbers is a stamp that is later than the samples since then explain: by half a period, or
+    half a packet if stamps jitter as much, and by what the rate may be off (10 % at first, 1 % later).
     """
 
     def __init__(self, stream: Stream, ticks: DeviceTicks, stats: LinkStats) -> None:
@@ -52,7 +51,7 @@ class StampedTimer:
         self._sequence = 0
         self._even = True  # whether all packets had as many samples
         self._end = -np.inf  # ticks of the last sample, less the base
-        self._jitter = 0.0
+        self._line = StampLine()
         self._periods: deque[float] = deque(maxlen=_PACKETS)
 
     @property
@@ -68,6 +67,7 @@ class StampedTimer:
         ticks, fits = self._ticks.read(packet.ticks, received)
         if not self._begun:
             self._base = ticks
+            self._line.begin(ticks, len(packet.values) * self._clock.period / 2)
             return self._accept(packet, ticks, received, 0, 0, False)
         if self._past.repeats(packet) and ticks <= self._at:
             self._stats.duplicates += 1
@@ -79,7 +79,8 @@ class StampedTimer:
         if not fits or ticks < self._at - LATE_SECONDS * self._ticks.per_second:
             return self._doubt(packet, received)
         steps = self._numbers_since(packet, ticks)
-        if ticks <= self._at or steps < 1:
+        # Numbers tell the order better than stamps that were taken in a hurry.
+        if steps < 1 or (ticks < self._at and not self._stream.sequence_bits):
             self._past.drop(packet)
             return []
         return self._follow(packet, ticks, received, steps)
@@ -108,21 +109,33 @@ class StampedTimer:
         """Place a packet that comes after the last one."""
         period, count = self._clock.period, len(packet.values)
         between = self._count if self._stream.stamps == "first" else count
-        elapsed = ticks - self._at
-        excess = elapsed - between * period
-        allowed = (_HALF + self._clock.tolerance * between) * period + _JITTERS * self._jitter
-        unnumbered = round(excess / period) if excess > allowed else 0
+        packet_ticks = count * period
+        excess = self._line.excess(ticks, between * period)
+        slack = self._clock.tolerance * between * period
+        if self._stream.sequence_bits:  # where numbers follow each other, hardly ever something is missing
+            longest = 4 * packet_ticks
+            least = max(self._line.jitter, longest)
+        else:  # samples get lost by the packet
+            longest = packet_ticks
+            least = min(max(self._line.jitter, period), longest)
+        unnumbered = round(excess / period) if excess > least / 2 + slack else 0
         numbered, skip = self._missing(steps, excess)
         if skip >= count:
             self._past.drop(packet)
             return []
         exact = bool(self._stream.sequence_bits) and self._stream.sequence_counts == "samples"
         lost = numbered if numbered or exact else unnumbered
-        off = abs(excess - lost * period)
-        explained = off <= allowed + self._clock.tolerance * lost * period
+        off = excess - lost * period
+        explained = (
+            abs(off) <= max(least, self._line.jitter) / 2 + slack + self._clock.tolerance * lost * period
+        )
         if explained:
-            self._jitter += (min(off, period) - self._jitter) / _PACKETS
-        self._periods.append(elapsed / (between + numbered))
+            sure = numbered if self._stream.sequence_bits or lost < count else lost
+            deviation = min(abs(excess - sure * period), longest)
+            self._line.follow(ticks, off, deviation, slack)
+        else:
+            self._line.begin(ticks)
+        self._periods.append((ticks - self._at) / (between + numbered))
         self._even = self._even and count == self._count
         return self._accept(packet, ticks, received, lost, skip, not explained and not skip)
 
@@ -173,7 +186,7 @@ class StampedTimer:
         if len(self._periods) < _PACKETS:
             return
         usual = median(self._periods)
-        if abs(usual / self._clock.period - 1) <= TOLERANCE:
+        if usual <= 0 or abs(usual / self._clock.period - 1) <= TOLERANCE:
             return
         if sum(abs(period / usual - 1) <= _AGREEING for period in self._periods) > _PACKETS // 2:
             self._clock.retune(self._ticks.per_second, usual)
@@ -207,6 +220,7 @@ class StampedTimer:
         if not fits or ticks <= self._at:  # unless another stream of the device has set the clock already
             ticks = self._ticks.begin_anew(raw, received, after)
         self._meter.reset()
+        self._line.begin(ticks)
         between = self._count if self._stream.stamps == "first" else count
         lost = max(round((ticks - self._at) / self._clock.period) - between, 0)
         return self._accept(packet, ticks, received, lost, 0, True)
