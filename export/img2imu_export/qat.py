@@ -3,6 +3,11 @@
 No labels are needed: logits and embeddings of the float network on real windows are what the rounding copy
 learns to give (distillation; Polino et al., arXiv 1802.05668). Gradients pass the rounding as if it were not
 there, and stop where a value is clipped (straight-through; Bengio et al., arXiv 1308.3432).
+
+On people outside the training, in ONNX int8, it took 36 to 50 % of the mean error of logits from the shipped
+`tiny` model (60 steps, three draws), whose labels then agreed on 99.8 instead of 99.6 % of windows; from a
+`small` one 33 % (250 steps) and a loss of 0.7 points of macro-F1, while its agreement stayed at 99.2 %. Too few
+steps, or a higher rate, do harm: the first ones make it worse.
 """
 
 from __future__ import annotations

@@ -87,7 +87,8 @@ def _rounded_up(value: float) -> float:
     if not 0 < value < math.inf:
         return 0.0
     digits = 1 - math.floor(math.log10(value))
-    return round(math.ceil(value * 10**digits) / 10**digits, digits)
+    unit = 10.0**-digits
+    return round(math.ceil(value / unit) * unit, digits)
 
 
 def complete(
