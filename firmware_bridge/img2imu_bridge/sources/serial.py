@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,13 +22,15 @@ from img2imu_bridge.transports.serial_readers import Reader
 from img2imu_edge.errors import SourceError
 from img2imu_edge.source import LinkStats, Source
 
+_BAUD = 115200
+
 
 @dataclass(frozen=True, slots=True)
 class SerialOptions:
     """Options of `serial:`.
 
     Attributes:
-        baud: Speed; devices on USB ignore it.
+        baud: Speed, 0 for the profile's usual one, or 115200; devices on USB ignore it.
         profile: What understands the device: a name from `img2imu devices --profiles`. Empty: our wire
             protocol.
         rate: With a profile: sampling rate in Hz to ask for, 0 for the device's own.
@@ -36,7 +39,7 @@ class SerialOptions:
         retry_for: Seconds to look for it each time.
     """
 
-    baud: int = 115200
+    baud: int = 0
     profile: str = ""
     rate: float = 0.0
     timeout: float = 5.0
@@ -44,8 +47,8 @@ class SerialOptions:
     retry_for: float = math.inf
 
     def __post_init__(self) -> None:
-        if self.baud < 1:
-            raise ValueError("baud must be positive")
+        if self.baud < 0:
+            raise ValueError("baud must not be negative")
         if self.rate < 0:
             raise ValueError("rate must not be negative")
         self.policy()
@@ -67,9 +70,10 @@ def open_serial(url: SplitResult) -> Source:
     if profile.carrier != "serial":
         raise SourceError(f"{profile.title} does not come over a serial port; use ble: for it")
     wishes = Wishes(options.rate or None)
+    baud = options.baud or int(getattr(profile, "baud", _BAUD))
     return ProfileSource(
         url.geturl(),
-        lambda stats: SerialDevice(port, options.baud, stats),
+        lambda stats: SerialDevice(port, baud, stats),
         profile,
         wishes,
         options.policy(),
@@ -78,7 +82,9 @@ def open_serial(url: SplitResult) -> Source:
 
 def serial_source(url: str, port: str, options: SerialOptions) -> WireSource:
     """A source on a serial port that is known by its name."""
-    return WireSource(url, lambda stats: SerialTransport(port, options.baud, stats), options.policy())
+    return WireSource(
+        url, lambda stats: SerialTransport(port, options.baud or _BAUD, stats), options.policy()
+    )
 
 
 class SerialDevice:
@@ -130,7 +136,11 @@ class SerialDevice:
 
     async def answer(self, characteristic: str, seconds: float) -> bytes:
         """The next bytes that come."""
-        raise SourceError(f"{self.name} is a serial port: ask it by what its decoder hears")
+        try:
+            async with asyncio.timeout(seconds):
+                return (await self.hear()).value
+        except TimeoutError:
+            raise SourceError(f"{self.name} said nothing for {seconds:.1f} s") from None
 
     def facts(self) -> dict[str, str]:
         """What is known of the link, for people."""
