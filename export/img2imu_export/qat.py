@@ -6,7 +6,7 @@ there, and stop where a value is clipped (straight-through; Bengio et al., arXiv
 
 On people outside the training, in ONNX int8, it took 36 to 50 % of the mean error of logits from the shipped
 `tiny` model (60 steps, three draws), whose labels then agreed on 99.8 instead of 99.6 % of windows; from a
-`small` one 33 % (250 steps) and a loss of 0.7 points of macro-F1, while its agreement stayed at 99.2 %. Too few
+`small` one 33 % (250 steps) and a loss of 0.7 points of macro-F1, while its agreement stayed at 99.2 %. Few
 steps, or a higher rate, do harm: the first ones make it worse.
 """
 
