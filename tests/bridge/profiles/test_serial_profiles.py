@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import pty
 import time
@@ -88,7 +89,7 @@ def values(packets: list[Packet]) -> np.ndarray:
 
 def cut(data: bytes, places: list[int]) -> Iterator[bytes]:
     edges = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         yield data[begin:end]
 
 
