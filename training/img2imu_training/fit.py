@@ -14,7 +14,7 @@ from img2imu_training.augment import Augmentation, vary
 from img2imu_training.backbones import Backbone
 from img2imu_training.head import HeadOptions, features, fit_head
 from img2imu_training.metric import Features, Metric, fit_metric, formula_pairs
-from img2imu_training.network import Architecture, Network
+from img2imu_training.network import WHOLE, Architecture, Network, Pooling
 from img2imu_training.tune import Progress, TuneOptions, Tuning, tune
 from img2imu_training.windows import Pictures, Windows, pictures
 
@@ -45,13 +45,20 @@ class Learner:
         columns: Columns of a picture.
         embedding: Length of the embedding; less where the windows do not span as much.
         options: How to train.
+        pooling: What the head sees of the backbone's map.
     """
 
     def __init__(
-        self, base: Backbone, plan: SpectrogramPlan, columns: int, embedding: int, options: FitOptions
+        self,
+        base: Backbone,
+        plan: SpectrogramPlan,
+        columns: int,
+        embedding: int,
+        options: FitOptions,
+        pooling: Pooling = WHOLE,
     ) -> None:
         self.base, self.plan, self.columns = base.eval(), plan, columns
-        self.embedding, self.options = embedding, options
+        self.embedding, self.options, self.pooling = embedding, options, pooling
 
     @cached_property
     def metric(self) -> Metric:
@@ -73,7 +80,7 @@ class Learner:
     def frozen(self) -> Learner:
         """The same for scores alone: no gradient descent, no eye for the unknown. It shares the metric."""
         options = replace(self.options, tune=replace(self.options.tune, steps=0))
-        other = Learner(self.base, self.plan, self.columns, self.embedding, options)
+        other = Learner(self.base, self.plan, self.columns, self.embedding, options, self.pooling)
         other.metric, other._strangers = self.metric, self._strangers[:0]
         return other
 
@@ -129,6 +136,7 @@ class Learner:
             levels=plan.spec.level_rows,
             columns=self.columns,
             embedding=embedding,
+            pooling=self.pooling,
         )
         net = Network(architecture)
         net.backbone.load_state_dict(self.base.state_dict())

@@ -11,8 +11,26 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from img2imu_training.backbones import BackboneName, build_backbone
+
+
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """What the head sees of the backbone's map. Less makes a smaller model: most weights are the head's.
+
+    Attributes:
+        rows: Rows that are pooled into one.
+        means: Whether it sees the mean over time beside the maximum.
+    """
+
+    rows: int = 1
+    means: bool = True
+
+
+WHOLE = Pooling()
+"""All of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +45,7 @@ class Architecture:
         levels: Of these, level rows, the lowest ones.
         columns: Columns of a picture.
         embedding: Length of the embedding.
+        pooling: What the head sees of the backbone's map.
     """
 
     backbone: BackboneName
@@ -36,6 +55,7 @@ class Architecture:
     levels: int
     columns: int
     embedding: int = 96
+    pooling: Pooling = WHOLE
 
 
 class Statistics(nn.Module):
@@ -83,15 +103,25 @@ class Network(nn.Module):
         self.architecture = a = architecture
         self.backbone = build_backbone(a.backbone)
         self.statistics = Statistics(a.sensors, a.rows, a.levels, a.columns)
-        width = 2 * self.backbone.channels * self.backbone.rows(a.sensors * a.rows) + self.statistics.width
+        rows, left = divmod(self.backbone.rows(a.sensors * a.rows), a.pooling.rows)
+        if left:
+            raise ValueError(
+                f"the backbone's rows cannot be pooled by {a.pooling.rows}: {left} would be left"
+            )
+        width = (1 + a.pooling.means) * self.backbone.channels * rows + self.statistics.width
         self.project = nn.Linear(width, a.embedding)
         self.classify = nn.Linear(a.embedding, a.classes)
 
     def features(self, pictures: Tensor) -> Tensor:
         """Pictures (n, 3, rows, columns) in 0 … 1 to what the embedding is a linear function of."""
-        seen = self.backbone(pictures)
-        parts = [torch.flatten(seen.mean(dim=3), 1), torch.flatten(seen.amax(dim=3), 1)]
-        return torch.cat([*parts, self.statistics(pictures)], dim=1)
+        seen, pooling = self.backbone(pictures), self.architecture.pooling
+        if pooling.rows == 1:
+            mean, peak = seen.mean(dim=3), seen.amax(dim=3)
+        else:
+            window = (pooling.rows, seen.shape[3])
+            mean, peak = functional.avg_pool2d(seen, window), functional.max_pool2d(seen, window)
+        parts = [mean, peak] if pooling.means else [peak]
+        return torch.cat([*(torch.flatten(part, 1) for part in parts), self.statistics(pictures)], dim=1)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (n, 3, rows, columns) in 0 … 1 to logits (n, classes) and embeddings (n, embedding)."""

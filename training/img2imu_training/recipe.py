@@ -16,6 +16,7 @@ from img2imu_training import spar
 from img2imu_training.bases import load_base
 from img2imu_training.fit import FitOptions, Learner
 from img2imu_training.gather import read_recordings
+from img2imu_training.network import WHOLE, Pooling
 from img2imu_training.recordings import Corpus, read_npz
 
 
@@ -60,10 +61,12 @@ class NetworkOptions:
     Attributes:
         base: What the backbone starts from; see `load_base`.
         embedding: Length of the embedding.
+        pooling: What the head sees of the backbone's map.
     """
 
     base: str
     embedding: int = 128
+    pooling: Pooling = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,10 @@ class Recipe:
     def learner(self, rate: float) -> Learner:
         """What learns the task, at the recordings' rate in Hz."""
         base = load_base(self.network.base, self.seed)
-        return Learner(base, self.plan(rate), self.picture.columns, self.network.embedding, self.fit)
+        network = self.network
+        return Learner(
+            base, self.plan(rate), self.picture.columns, network.embedding, self.fit, network.pooling
+        )
 
 
 def read_recipe(path: Path) -> Recipe:
