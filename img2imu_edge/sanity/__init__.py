@@ -61,13 +61,14 @@ class SanityCheck:
         self._clipping = Clipping(self._channels, self._sensors)
 
     def push(self, block: SampleBlock) -> list[Finding]:
-        """Look at more samples; those where a sensor has no value are passed over.
+        """Look at more samples; those without acceleration are passed over, as is a gyroscope without values.
 
         Returns:
             What was found for the first time.
         """
         times, values = block.times, block.values
-        whole = np.isfinite(values[:, [*self._sensors.acc, *self._sensors.gyr]]).all(axis=1)
+        paced = self._sensors.acc or self._sensors.gyr
+        whole = np.isfinite(values[:, paced]).all(axis=1)
         if not whole.all():
             times, values = times[whole], values[whole]
         before = len(self.findings)
@@ -83,7 +84,10 @@ class SanityCheck:
         return self.findings[before:]
 
     def _take(self, times: NDArray[np.float64], values: NDArray[np.float32]) -> None:
-        self._seconds.append(Second.of(times, values, self._sensors))
+        turning = np.isfinite(values[:, self._sensors.gyr]).all()
+        self._seconds.append(
+            Second.of(times, values, self._sensors if turning else Sensors(self._sensors.acc, []))
+        )
         self._clipping.push(values)
         if len(self._seconds) < _ENOUGH_SECONDS:
             return

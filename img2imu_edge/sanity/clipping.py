@@ -33,7 +33,7 @@ class Clipping:
 
     def push(self, values: NDArray[np.float32]) -> None:
         """Look at more samples: (n, channels)."""
-        sizes = np.abs(values[:, self._columns])
+        sizes = np.nan_to_num(np.abs(values[:, self._columns]))
         largest = sizes.max(axis=0)
         self._runs[largest > self._extremes * (1 + _SAME)] = 0
         self._extremes = np.maximum(self._extremes, largest)

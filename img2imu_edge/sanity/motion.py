@@ -81,7 +81,7 @@ def judge_accelerometer(seconds: Sequence[Second]) -> Iterator[Finding]:
 def judge_gyroscope(seconds: Sequence[Second], sensors: Sensors) -> Iterator[Finding]:
     """Whether it turns as gravity does, and reads about 0 at rest."""
     ends = np.array([[second.least[sensors.gyr], second.most[sensors.gyr]] for second in seconds])
-    most = float(np.abs(ends).max())
+    most = float(np.nan_to_num(np.abs(ends)).max())
     turns = [
         second.spun / second.turned
         for second in seconds

@@ -290,7 +290,7 @@ def test_stamps_that_jitter_are_no_gaps(samples: int, rate: float, jitter: float
     assert stats.samples_lost == pytest.approx(lost, abs=2)
     assert stats.samples_received + lost == 3000 * samples
     times, values = joined(blocks)
-    assert np.ptp(times - values[:, 0] / maker.rate) < 1.2 * jitter + 1e-3
+    assert np.ptp(times - values[:, 0] / maker.rate) < 1.4 * jitter + 1e-3
 
 
 def test_a_clock_that_stands_still_between_packets_loses_none() -> None:
@@ -511,3 +511,54 @@ class TestSeveralStreams:
             Timeline([STAMPED, replace(STAMPED, name="other")], LinkStats())
         with pytest.raises(ValueError, match="needs a stream"):
             Timeline([], LinkStats())
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_a_device_sends_time_goes_on_and_the_books_balance(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+
+    def pick(*values: float) -> float:
+        return float(rng.choice(values))
+
+    streams = [
+        Stream(
+            f"s{i}",
+            tuple(f"c{i}{k}" for k in range(3)),
+            pick(1, 10, 12.5, 52, 104, 1000),
+            int(pick(0, 8, 16, 32)),
+            "packets" if rng.random() < 0.5 else "samples",
+            int(pick(0, 16, 24, 32, 64)),
+            pick(1, 1000, 32768, 1e6, 1e9),
+            "first" if rng.random() < 0.5 else "last",
+        )
+        for i in range(int(pick(1, 2, 3)))
+    ]
+    timeline = Timeline(streams, stats := LinkStats())
+    numbers, clocks = [0] * len(streams), [0] * len(streams)
+    blocks: list[SampleBlock] = []
+    now = 1000.0
+    for _ in range(300):
+        now += pick(0, 0, 0, 0.001, 0.001, 0.1, 0.1, 0.1, 1, 100)
+        at = int(rng.integers(len(streams)))
+        stream, count = streams[at], int(pick(0, 1, 2, 5, 72))
+        if rng.random() < 0.7:
+            numbers[at] += 1
+            clocks[at] += int(max(count, 1) * stream.ticks_per_second / stream.rate)
+        else:
+            numbers[at], clocks[at] = int(rng.integers(1 << 33)), int(rng.integers(1 << 62))
+        packet = Packet(
+            stream.name,
+            rng.normal(size=(count, 3)).astype(np.float32),
+            numbers[at] % (1 << stream.sequence_bits) if stream.sequence_bits else None,
+            clocks[at] % (1 << stream.tick_bits) if stream.tick_bits else None,
+        )
+        blocks += timeline.push([packet], now if rng.random() < 0.95 else math.nan)
+        if rng.random() < 0.02:
+            blocks += timeline.reset()
+    blocks += timeline.flush()
+    times = np.concatenate([block.times for block in blocks]) if blocks else np.empty(0)
+    assert np.isfinite(times).all()
+    assert (np.diff(times) > 0).all()
+    assert all(block.lost >= 0 and len(block) for block in blocks)
+    assert stats.samples_received == len(times)
+    assert stats.samples_lost == sum(block.lost for block in blocks)

@@ -166,8 +166,15 @@ def test_gaps_do_not_change_the_rate() -> None:
 
 def test_samples_without_a_value_are_passed_over() -> None:
     values = turning()
-    values[::7, 4] = np.nan
+    values[::7, 1] = np.nan
+    values[::50, 4] = np.nan
     assert found(values) == {}
+
+
+def test_an_accelerometer_is_looked_at_when_the_gyroscope_has_died() -> None:
+    values = changed(ACC, lambda acc: acc / STANDARD_GRAVITY)
+    values[:, 3:] = np.nan
+    assert set(found(values)) == {"units"}
 
 
 def test_a_stream_without_a_whole_sensor_is_not_looked_at() -> None:

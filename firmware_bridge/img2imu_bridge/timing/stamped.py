@@ -66,9 +66,7 @@ class StampedTimer:
             return []
         ticks, fits = self._ticks.read(packet.ticks, received)
         if not self._begun:
-            self._base = ticks
-            self._line.begin(ticks, len(packet.values) * self._clock.period / 2)
-            return self._accept(packet, ticks, received, 0, 0, False)
+            return self._begin(packet, ticks, received) if fits else self._doubt(packet, received)
         if self._past.repeats(packet) and ticks <= self._at:
             self._stats.duplicates += 1
             return []
@@ -95,6 +93,12 @@ class StampedTimer:
         """Nothing is held back."""
         self._past.dismiss()
         return []
+
+    def _begin(self, packet: Packet, ticks: int, received: float) -> list[Run]:
+        """Place the first packet of all."""
+        self._base = ticks
+        self._line.begin(ticks, len(packet.values) * self._clock.period / 2)
+        return self._accept(packet, ticks, received, 0, 0, False)
 
     def _numbers_since(self, packet: Packet, ticks: int) -> int:
         """How far the sequence number went on; 1 without one."""
@@ -217,6 +221,10 @@ class StampedTimer:
         )
         raw = packet.ticks or 0
         ticks, fits = self._ticks.read(raw, received)
+        if not self._begun:
+            if not fits:
+                ticks = self._ticks.begin_anew(raw, received, 0)
+            return self._begin(packet, ticks, received)
         if not fits or ticks <= self._at:  # unless another stream of the device has set the clock already
             ticks = self._ticks.begin_anew(raw, received, after)
         self._meter.reset()

@@ -9,6 +9,7 @@ from img2imu_bridge.clocks import PassiveMinimum
 from img2imu_bridge.timing import AHEAD_SECONDS, BEHIND_SECONDS, unwrap
 
 _DRIFT: Final = 1e-3
+_FURTHEST_SECONDS: Final = 1e10  # microseconds can be told apart up to there
 
 
 class DeviceTicks:
@@ -37,7 +38,9 @@ class DeviceTicks:
             The device's clock, and whether that is where the host's clock lets one expect it.
         """
         if not self._begun:
-            return raw, True
+            far = raw / self.per_second > _FURTHEST_SECONDS
+            self._epoch = -raw if far else 0
+            return raw + self._epoch, True
         expected = self._expected(received)
         ticks = unwrap(raw + self._epoch, self._bits, expected)
         ahead = (ticks - expected) / self.per_second
