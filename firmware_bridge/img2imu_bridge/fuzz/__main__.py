@@ -54,6 +54,7 @@ def fuzz(target: Target, packets: int, seed: int) -> Result:
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+    target.settle()
     speed = (packets - watched) / seconds
     return Result(target.name, packets, refused, after - before, speed, throughput(target))
 

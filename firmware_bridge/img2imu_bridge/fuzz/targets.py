@@ -35,6 +35,8 @@ from img2imu_bridge.wire.messages import (
 MOST_SAMPLES: Final = 2048
 """Samples that one packet may turn into."""
 
+_PATIENCE: Final = 8
+
 
 class Target(NamedTuple):
     """Something that reads bytes.
@@ -60,6 +62,21 @@ class Target(NamedTuple):
         except self.refused:
             return True
         return False
+
+    def settle(self) -> None:
+        """Feed it good packets until it understands them all, as it must after a few.
+
+        Raises:
+            AssertionError: If bad bytes have spoilt it for good.
+        """
+        for _ in range(_PATIENCE):
+            try:
+                for seed in self.seeds * 2:
+                    self.feed(*seed)
+            except self.refused:
+                continue
+            return
+        raise AssertionError(f"{self.name} refuses good packets after bad ones")
 
 
 def all_targets() -> Iterator[Target]:

@@ -37,6 +37,7 @@ _ANSWER, _DATA, _SECOND_PART = 1, 2, 3
 _HEADER: Final = struct.Struct("<BBI")
 _AXES: Final = 3
 _DEFAULT_RATE: Final = 52.0
+_MOST_MISSING: Final = 3
 
 
 class MovesenseDecoder:
@@ -46,6 +47,7 @@ class MovesenseDecoder:
         self._sensors = 0  # in a packet; 0 before the start
         self._parts: int | None = None  # of a packet; unknown before the second notification
         self._held = b""
+        self._missing = 0  # second parts, one after the other
 
     async def start(self, device: Device, wishes: Wishes) -> tuple[Stream, ...]:
         """Subscribe to the accelerometer, or to both sensors."""
@@ -71,8 +73,8 @@ class MovesenseDecoder:
         if characteristic != NOTIFY or not self._sensors or len(value) < 2 or value[1] != _REFERENCE:
             return []
         if value[0] == _SECOND_PART:
-            first, self._held = self._held, b""
-            self._parts = 2
+            first, self._held, self._missing = self._held, b"", 0
+            self._parts = 2 if first else None
             if not first:
                 raise PacketError("the second part of a packet, without the first")
             return [self._read(first + value[2:])]
@@ -84,6 +86,9 @@ class MovesenseDecoder:
         if not before:
             return []
         if self._parts == 2:
+            self._missing += 1
+            if self._missing >= _MOST_MISSING:  # so it was no second part that was taken for one
+                self._parts, self._missing = None, 0
             raise PacketError("the second part of a packet is missing")
         self._parts, self._held = 1, b""
         return [self._read(before), self._read(value)]

@@ -1,0 +1,133 @@
+"""The little language of layouts, of templates, and the checks of a profile file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from img2imu_bridge.profiles import PacketError
+from img2imu_bridge.profiles.layout import Layout
+from img2imu_bridge.profiles.registry import find_profile
+from img2imu_bridge.profiles.tabled import read_profile
+from img2imu_bridge.profiles.template import fill, nearest, uuid
+from numpy.testing import assert_array_equal
+
+from img2imu_edge.errors import SourceError
+
+TOML = """
+name = "mine"
+title = "Mine"
+checked = "never"
+source = "me"
+rates = [10, 50]
+start = [{ write = "ff01", value = "01 {rate:u16}" }]
+[recognise]
+names = ["Mine *"]
+[stream.imu]
+characteristic = "ff02"
+layout = "acc_x:i16 acc_y:i16 acc_z:i16"
+rate = 50.0
+scales.acc = { unit = "g", per_unit = 4096 }
+"""
+
+
+def test_a_group_repeats_as_often_as_it_fits() -> None:
+    layout = Layout("0xaa sequence:u8 ticks:u32 (acc_x:i8 skip:1 acc_y:u16)*", "big")
+    assert (layout.channels, layout.sequence_bits, layout.tick_bits) == (("acc_x", "acc_y"), 8, 32)
+    body = layout.decode(bytes.fromhex("aa07 00000102 ff001234 7f00ffff"))
+    assert (body.sequence, body.ticks) == (7, 258)
+    assert_array_equal(body.values, [[-1, 0x1234], [127, 0xFFFF]])
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_fit_or_do_not(value: bytes) -> None:
+    layout = Layout("0x55 ticks:u16 (acc_x:f32 acc_y:i16)*")
+    try:
+        body = layout.decode(value)
+    except PacketError:
+        assert value[:1] != b"\x55" or len(value) < 9 or (len(value) - 3) % 6
+        return
+    assert body.values.shape == ((len(value) - 3) // 6, 2)
+    again = np.frombuffer(value[3:], [("x", "<f4"), ("y", "<i2")])
+    assert_array_equal(body.values[:, 1], again["y"])
+
+
+@given(st.integers(1, 20))
+def test_a_blank_packet_fits(samples: int) -> None:
+    layout = Layout("0x55 0x0c (0x61 acc_x:i16)*")
+    assert_array_equal(layout.decode(layout.blank(samples)).values, np.zeros((samples, 1)))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("acc_x:i17", "acc_x:i17"),
+        ("Acc:i16", "Acc:i16"),
+        ("0x5", "0x5"),
+        ("acc_x:i16 acc_x:i16", "comes twice"),
+        ("skip:4", "no channel"),
+        ("acc_x:i16 (acc_y:i16)*2", "before a group"),
+        ("(acc_x:i16)*0", "holds nothing"),
+        ("(acc_x:i16", "(acc_x:i16"),
+    ],
+)
+def test_layouts_that_make_no_sense(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(why)):
+        Layout(text)
+
+
+def test_templates() -> None:
+    assert fill("ff {rate:u16} {period_ms:i32}", rate=40, code=None).hex() == "ff280019000000"
+    assert fill("53 {sum8} 02 01 {rate:u8}", rate=100, code=None).hex() == "5367020164"
+    assert fill("{period_ms/10:u8}{code}", rate=10, code=8).hex() == "0a08"
+    assert fill("{rate:f32}", rate=12.5).hex() == "00004841"
+    for text, why in (("{rate:u8}", "does not fit"), ("{code}", "codes"), ("{rate:u9}", "u9"), ("zz", "hex")):
+        with pytest.raises(ValueError, match=why):
+            fill(text, rate=1000)
+
+
+def test_rates_and_uuids() -> None:
+    assert [nearest(wanted, (25, 50, 100)) for wanted in (1, 50, 50.04, 60, 400)] == [25, 50, 50, 100, 100]
+    assert uuid("FF02") == "0000ff02-0000-1000-8000-00805f9b34fb"
+    assert uuid("ADAF0201-C332-42A8-93BD-25E905756CB8") == "adaf0201-c332-42a8-93bd-25e905756cb8"
+
+
+def test_a_file_is_a_profile(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(TOML)
+    assert find_profile(str(path)).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (("rates = [10, 50]", "rates = [10, 50]\ncodes = [1]"), "2 rates, but 1 codes"),
+        (("rates = [10, 50]", "rates = [10, 50]\ncodes = [1, 256]"), "a code is a byte"),
+        (("rates = [10, 50]", "rates = [10, 0]"), "must be positive"),
+        (("rates = [10, 50]", "rates = [10, 70000]"), "does not fit u16"),
+        (("{rate:u16}", "{code}"), "needs `codes`"),
+        (('unit = "g"', 'unit = "furlong"'), "furlong"),
+        (("per_unit = 4096", "per_unit = 0"), "must not be 0"),
+        (("scales.acc", "scales.gyr"), "says no scale for 'acc'"),
+        (("acc_x:i16", "mag_x:i16"), "'mag_x'"),
+        (("checked", "cheked"), "cheked"),
+        (('title = "Mine"', ""), "missing key 'title'"),
+        (("[stream.imu]", "[stream.imu"), "no device profile"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, change: tuple[str, str], why: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(TOML.replace(*change))
+    with pytest.raises(
+        SourceError, match=f"mine.toml is no device profile: .*{re.escape(why)}|{re.escape(why)}"
+    ):
+        read_profile(path)
+
+
+def test_a_file_that_is_not_there() -> None:
+    with pytest.raises(SourceError, match=r"nowhere\.toml is no device profile"):
+        find_profile("nowhere.toml")
