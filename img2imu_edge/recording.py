@@ -23,6 +23,9 @@ from img2imu_edge.samples import ACCELEROMETER, SampleBlock
 UNLABELLED = ""
 """The label of a sample that nobody labelled."""
 
+COMPLETE = "complete"
+"""Key of a side-car that tells whether the writing of its recording came to its proper end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recording:
@@ -66,7 +69,9 @@ def demo_recording() -> Path:
 def read_recording(path: str | Path) -> Recording:
     """Read a CSV recording.
 
-    Rows with a value that is empty, NaN or infinite are left out and counted, so that they become gaps.
+    Rows with a value that is empty, NaN or infinite are left out and counted, so that they become gaps. So is
+    a last line that was cut, where the writing was cut short: one without its end in a recording whose
+    side-car says that it is not complete, or with too few fields.
 
     Args:
         path: The CSV file.
@@ -87,7 +92,9 @@ def read_recording(path: str | Path) -> Recording:
         raise RecordingError(f"{path} is not a text file; a recording is a CSV in UTF-8") from error
     if "\0" in text:
         raise RecordingError(f"{path} is not a text file; a recording is a CSV in UTF-8")
-    rows = csv.reader(io.StringIO(text))
+    about = _read_side_car(path.with_suffix(".json"))
+    whole, cut = _without_cut_line(text, about)
+    rows = csv.reader(io.StringIO(whole))
     header = [name.strip() for name in next(rows, [])]
     _check_header(header, path)
     labelled = "label" in header
@@ -112,9 +119,19 @@ def read_recording(path: str | Path) -> Recording:
         channels=channels,
         labels=np.asarray(labels, dtype=np.str_)[finite] if labelled else None,
         rate=_rate(times),
-        dropped=int(len(finite) - finite.sum()),
-        about=_read_side_car(path.with_suffix(".json")),
+        dropped=int(len(finite) - finite.sum()) + cut,
+        about=about,
     )
+
+
+def _without_cut_line(text: str, about: dict[str, object]) -> tuple[str, int]:
+    """The text less a last line that was cut, and how many lines that is."""
+    start = text.rfind("\n") + 1
+    last = text[start:]
+    if not last or not start:
+        return text, 0
+    few = last.count(",") < text[: text.find("\n")].count(",")
+    return (text[:start], 1) if few or about.get(COMPLETE) is False else (text, 0)
 
 
 def _check_header(header: list[str], path: Path) -> None:
