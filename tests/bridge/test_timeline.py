@@ -403,6 +403,46 @@ class TestReconnect:
         assert np.ptp(times - values[:, 0] / maker.rate) < width
         assert stats.samples_lost * 20e-3 == pytest.approx(10, abs=width + 1.1)
 
+    @pytest.mark.parametrize("kind", ["both", "both, samples"])
+    @pytest.mark.parametrize("announced", [True, False])
+    def test_numbers_that_begin_anew_though_the_clock_goes_on(self, kind: str, announced: bool) -> None:
+        stream = replace(KINDS[kind], sequence_bits=32)
+        maker = Maker(stream, 5)
+        timeline = Timeline([stream], stats := LinkStats())
+        blocks = []
+        for number, at in maker.arrivals(range(500)):
+            blocks += timeline.push([maker.packet(number)], at)
+        if announced:
+            blocks += timeline.reset()
+        for number, at in maker.arrivals(range(600, 1000)):
+            packet = maker.packet(number)
+            blocks += timeline.push([packet._replace(sequence=maker.packet(number - 600).sequence)], at)
+        times, values = joined(blocks)
+        assert len(times) == 4500
+        assert np.ptp(times - values[:, 0] / 50) < 3e-3
+        if kind == "both":
+            check_no_gap_inside(blocks)
+            assert stats.samples_lost == 500
+
+    def test_a_pause_is_no_loss_if_the_numbers_say_so(self) -> None:
+        for kind in ("both", "both, samples"):
+            stream = KINDS[kind]
+            maker = Maker(stream, 5)
+            timeline = Timeline([stream], stats := LinkStats())
+            blocks = []
+            for number, at in maker.arrivals(range(400)):
+                paused = 20.0 * (number >= 200)  # 200 packets' time: nearer to a turn of 8 bits than to none
+                packet = maker.packet(number)
+                packet = packet._replace(ticks=packet.ticks + int(paused * 1000))
+                blocks += timeline.push([packet], at + paused)
+            assert stats.samples_received == 2000
+            times, _ = joined(blocks)
+            assert np.diff(times).max() > 20
+            assert np.sort(np.diff(times))[-2] < 0.03
+            # Numbers of packets cannot tell a pause from samples that were dropped before they were packed.
+            assert stats.samples_lost == (0 if kind == "both, samples" else 1000)
+            assert all((np.diff(block.times) < 0.03).all() for block in blocks)
+
     def test_the_timeline_never_runs_backwards(self) -> None:
         rng = np.random.default_rng(0)
         for stream in (*KINDS.values(), BARE):

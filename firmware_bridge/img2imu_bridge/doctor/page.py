@@ -35,7 +35,7 @@ def page(url: str, found: Measurement, computer: dict[str, str], advice: list[Ad
     if found.name:
         sensors = f"{', '.join(found.channels)} at {found.nominal_rate:g} Hz"
         lines += _wrapped("", "device", found.name), _wrapped("", "says it sends", sensors)
-    lines += [_wrapped("", "listened for", f"{found.seconds:.1f} s")]
+    lines += [_wrapped("", "listened for" if found.name else "tried for", f"{found.seconds:.1f} s")]
     marks = _worst(advice)
     sections = {
         "LINK": [*_link(found)],

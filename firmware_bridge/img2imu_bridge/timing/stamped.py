@@ -22,6 +22,8 @@ from img2imu_edge.source import LinkStats
 _PACKETS: Final = 16
 _AGREEING: Final = 0.05
 _CONFIRMED_SECONDS: Final = 10.0
+_SPARE_PACKETS: Final = 4
+_SPARE_SECONDS: Final = 0.5
 
 
 class StampedTimer:
@@ -53,6 +55,11 @@ class StampedTimer:
         self._end = -np.inf  # ticks of the last sample, less the base
         self._line = StampLine()
         self._periods: deque[float] = deque(maxlen=_PACKETS)
+
+    @property
+    def _exact(self) -> bool:
+        """Whether numbers count samples."""
+        return bool(self._stream.sequence_bits) and self._stream.sequence_counts == "samples"
 
     @property
     def rate(self) -> float:
@@ -101,13 +108,24 @@ class StampedTimer:
         return self._accept(packet, ticks, received, 0, 0, False)
 
     def _numbers_since(self, packet: Packet, ticks: int) -> int:
-        """How far the sequence number went on; 1 without one."""
+        """How far the sequence number went on; to the next one without one, or where it began anew.
+
+        It went on by no more than there was time for.
+        """
+        following = self._count if self._exact else 1
         if packet.sequence is None or not self._stream.sequence_bits:
-            return 1
+            return following
         samples = (ticks - self._at) / self._clock.period
-        each = 1 if self._stream.sequence_counts == "samples" else max(self._count, 1)
-        sequence = unwrap(packet.sequence, self._stream.sequence_bits, self._sequence + samples / each)
-        return sequence - self._sequence
+        each = 1 if self._exact else max(self._count, 1)
+        turn = 1 << self._stream.sequence_bits
+        steps = unwrap(packet.sequence, self._stream.sequence_bits, self._sequence + samples / each)
+        steps -= self._sequence
+        most = samples * (1 + self._clock.tolerance) + _SPARE_PACKETS * self._count
+        most += _SPARE_SECONDS * self._stream.rate
+        if steps * each > most and steps > turn:
+            steps -= turn
+        began_anew = steps * each > most or (steps < 1 and samples > _SPARE_SECONDS * self._stream.rate)
+        return following if began_anew else steps
 
     def _follow(self, packet: Packet, ticks: int, received: float, steps: int) -> list[Run]:
         """Place a packet that comes after the last one."""
@@ -127,8 +145,7 @@ class StampedTimer:
         if skip >= count:
             self._past.drop(packet)
             return []
-        exact = bool(self._stream.sequence_bits) and self._stream.sequence_counts == "samples"
-        lost = numbered if numbered or exact else unnumbered
+        lost = numbered if numbered or self._exact else unnumbered
         off = excess - lost * period
         explained = (
             abs(off) <= max(least, self._line.jitter) / 2 + slack + self._clock.tolerance * lost * period
@@ -145,7 +162,7 @@ class StampedTimer:
 
     def _missing(self, steps: int, excess: float) -> tuple[int, int]:
         """Samples missing by the numbers, and samples that came before."""
-        if self._stream.sequence_bits and self._stream.sequence_counts == "samples":
+        if self._exact:
             lost = steps - self._count
             return max(lost, 0), max(-lost, 0)
         if steps == 1:
