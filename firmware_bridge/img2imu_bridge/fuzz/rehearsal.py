@@ -28,6 +28,7 @@ class Script:
         commands: Characteristics that can be written.
         reads: Values by characteristic.
         answers: What it notifies once something was written, by characteristic and bytes.
+        unasked: What it says on its own, before anybody wrote anything.
         packets: Packets of motion, once it is started.
     """
 
@@ -38,6 +39,7 @@ class Script:
     packets: tuple[Said, ...]
     reads: Mapping[str, bytes] = field(default_factory=dict)
     answers: Mapping[tuple[str, bytes], Sequence[Said]] = field(default_factory=dict)
+    unasked: Sequence[Said] = ()
 
 
 class Rehearsal:
@@ -55,7 +57,7 @@ class Rehearsal:
         self._script = script
         self.written: list[Said] = []
         self.subscribed: list[str] = []
-        self._waiting: deque[Said] = deque()
+        self._waiting = deque(script.unasked)
 
     async def read(self, characteristic: str) -> bytes:
         """Read a value."""

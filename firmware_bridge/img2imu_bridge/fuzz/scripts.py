@@ -159,6 +159,25 @@ XSENS_DOT: Final = Script(
 )  # fmt: skip
 """Mode 20, with zeros behind it."""
 
+def _serial(profile: str, chunk: bytes) -> Script:
+    said = Said("", chunk)
+    return Script(profile, name="", services=(), commands=("",), packets=(said,), unasked=(said,) * 3)
+
+
+def _witmotion(kind: int, *values: int) -> bytes:
+    frame = struct.pack("<BB4h", 0x55, kind, *values)
+    return frame + bytes((sum(frame) & 0xFF,))
+
+
+CSV: Final = _serial("csv_lines", b"".join(b"%d.5,-2.25,9.81,0.1,0.2,-0.3\r\n" % n for n in range(10)))
+"""Lines of six numbers."""
+
+WITMOTION_SERIAL: Final = _serial(
+    "witmotion_serial",
+    b"".join(_witmotion(0x51, n, -n, 2048, 0) + _witmotion(0x52, n, 0, -n, 0) for n in range(10)),
+)
+"""Frames of acceleration and rotation in turn."""
+
 SCRIPTS: Final = {
     "polar H10": POLAR_H10,
     "polar Sense": POLAR_SENSE,
@@ -167,5 +186,7 @@ SCRIPTS: Final = {
     "metamotion BMI160": METAMOTION_R,
     "metamotion BMI270": METAMOTION_S,
     "xsens_dot": XSENS_DOT,
+    "csv_lines": CSV,
+    "witmotion_serial": WITMOTION_SERIAL,
 }
 """All of them."""
