@@ -88,6 +88,13 @@ class Timeline:
         """How far that is off the nominal rate, in parts per million."""
         return (self.rate / self._first.rate - 1) * 1e6
 
+    @property
+    def accounting(self) -> str:
+        """How what is missing is known, for people."""
+        if self._first.sequence_bits:
+            return "exact, by sequence numbers"
+        return "by time stamps" if self._first.tick_bits else "estimated from silence"
+
     def push(self, packets: Sequence[Packet], received: float = math.nan) -> list[SampleBlock]:
         """Take packets in the order in which they arrived.
 

@@ -238,6 +238,7 @@ class TestWithoutNumbers:
             timeline.push([maker.packet(number)], at)
         assert timeline.rate == pytest.approx(40, rel=1e-4)
         assert stats.samples_lost == 0
+        assert timeline.accounting == "estimated from silence"
 
     def test_unwatched_packets_have_the_nominal_rate(self) -> None:
         maker = Maker(BARE, 5)
@@ -250,6 +251,7 @@ def test_the_true_rate_is_told_by_the_device_clock() -> None:
     maker = Maker(KINDS["first"], 5, skew=-0.012)
     timeline = Timeline([maker.stream], LinkStats())
     assert (timeline.rate, timeline.deviation_ppm) == (50, 0)
+    assert timeline.accounting == "by time stamps"
     for number, at in maker.arrivals(range(1000)):
         timeline.push([maker.packet(number)], at)
     assert timeline.rate == pytest.approx(49.4, rel=2e-5)

@@ -119,11 +119,12 @@ def _on_link(found: Measurement) -> Iterator[Advice]:
 
 def _on_time(found: Measurement) -> Iterator[Advice]:
     if found.longest_silence > SILENT_SECONDS:
+        what = "samples were lost meanwhile" if lost_share(found) else "nothing was lost, but all came late"
         yield Advice(
             "warn",
             "longest silence",
-            f"nothing came for {found.longest_silence:.1f} s. If nothing was lost, the link stood still: too "
-            "far away, or the adapter is busy with scanning, sound or Wi-Fi",
+            f"nothing came for {found.longest_silence:.1f} s; {what}. The device slept or is too far away, or "
+            "the adapter is busy with scanning, sound or Wi-Fi",
         )
     late = found.arrival_late_ms.get("p99", 0.0)
     if late > LATE_MS:
