@@ -136,6 +136,6 @@ def _plot(traces: Traces, width: int, height: int) -> RenderableType:
         style = _AXES.get(channel[-1], "white")
         row = [Text(channel, style="dim"), Text("\n".join(lines), style=style, no_wrap=True)]
         if ranged:
-            row.append(Text(f"{low:.1f} … {high:.1f}", style="dim"))
+            row.append(Text(f"{low + 0.0:.1f} … {high + 0.0:.1f}", style="dim"))
         table.add_row(*row)
     return table
