@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
-from img2imu_bridge.fuzz.rehearsal import Said, Script
 from img2imu_bridge.fuzz.scripts import (
     METAMOTION_R,
     MOVESENSE,
@@ -19,6 +18,7 @@ from img2imu_bridge.fuzz.scripts import (
     XSENS_DOT,
 )
 from img2imu_bridge.profiles import metamotion, movesense, openearable, polar, xsens_dot
+from img2imu_bridge.profiles.rehearsal import Said, Script
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 

@@ -6,8 +6,8 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from img2imu_bridge.fuzz.rehearsal import Said, Script
 from img2imu_bridge.profiles import metamotion, movesense, openearable, polar, xsens_dot
+from img2imu_bridge.profiles.rehearsal import Said, Script
 
 
 def _hex(text: str) -> bytes:
@@ -158,6 +158,7 @@ XSENS_DOT: Final = Script(
     ),
 )  # fmt: skip
 """Mode 20, with zeros behind it."""
+
 
 def _serial(profile: str, chunk: bytes) -> Script:
     said = Said("", chunk)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
@@ -10,12 +9,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from img2imu_bridge.fuzz.mutate import mutate
-from img2imu_bridge.fuzz.rehearsal import Rehearsal, Said, Script
 from img2imu_bridge.fuzz.scripts import SCRIPTS
-from img2imu_bridge.profiles import Decoder, PacketError, Profile, Wishes
+from img2imu_bridge.profiles import PacketError, Profile
 from img2imu_bridge.profiles.registry import profiles
+from img2imu_bridge.profiles.rehearsal import Said, Script, rehearse, script_of
 from img2imu_bridge.profiles.tabled import TableProfile
-from img2imu_bridge.profiles.template import uuid
 from img2imu_bridge.wire.framing import FrameReader, encode_frame
 from img2imu_bridge.wire.messages import (
     Control,
@@ -91,34 +89,9 @@ def all_targets() -> Iterator[Target]:
     yield _messages()
 
 
-def script_of(profile: TableProfile) -> Script:
-    """A device that a table describes, with packets of zeros."""
-    table = profile.table
-    choices = [s.choice for t in table.stream.values() for s in t.scales.values() if s.choice]
-    last = max((choice.byte for choice in choices), default=0)
-    return Script(
-        profile=profile.name,
-        name=table.recognise.names[0].replace("*", "1") if table.recognise.names else "",
-        services=tuple(map(uuid, table.recognise.services)),
-        commands=tuple({uuid(command.write) for command in (*table.start, *table.stop)}),
-        reads={uuid(choice.read): bytes(last + 1) for choice in choices},
-        packets=tuple(
-            Said(uuid(stream.characteristic), profile.layouts[name].blank())
-            for name, stream in table.stream.items()
-        ),
-    )
-
-
-def start(profile: Profile, script: Script, wishes: Wishes | None = None) -> tuple[Decoder, Rehearsal]:
-    """A decoder that was started with a device that plays a script."""
-    decoder, device = profile.decoder(), Rehearsal(script)
-    asyncio.run(decoder.start(device, wishes or Wishes()))
-    return decoder, device
-
-
 def profile_target(name: str, profile: Profile, script: Script) -> Target:
     """The decoder of a profile."""
-    decoder, _ = start(profile, script)
+    decoder, _ = rehearse(profile, script)
 
     def feed(characteristic: str, value: bytes) -> int:
         samples = 0

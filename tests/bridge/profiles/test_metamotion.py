@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from img2imu_bridge.fuzz.rehearsal import Said, Script
 from img2imu_bridge.fuzz.scripts import METAMOTION_R, METAMOTION_S
-from img2imu_bridge.fuzz.targets import start
 from img2imu_bridge.profiles import PacketError, Wishes
 from img2imu_bridge.profiles.metamotion import COMMAND, NOTIFY, PROFILE
+from img2imu_bridge.profiles.rehearsal import Said, Script, rehearse
 from numpy.testing import assert_allclose
 
 from img2imu_edge.errors import SourceError
@@ -23,7 +22,7 @@ GYR = [[164.177, 301.860, -265.122], [207.134, 296.982, -215.457], [254.055, 309
 
 @pytest.mark.parametrize("script", [METAMOTION_R, METAMOTION_S])
 def test_packets_of_three_samples(script: Script) -> None:
-    decoder, _ = start(PROFILE, script)
+    decoder, _ = rehearse(PROFILE, script)
     (acc,) = decoder.decode(*script.packets[0])
     (gyr,) = decoder.decode(*script.packets[1])
     assert_allclose(acc.values, np.array(ACC) * 9.80665, atol=0.0005 * 9.81)
@@ -45,13 +44,13 @@ def test_packets_of_three_samples(script: Script) -> None:
     ],
 )
 def test_commands_by_the_chip(script: Script, commands: str) -> None:
-    _, device = start(PROFILE, script)
+    _, device = rehearse(PROFILE, script)
     assert " ".join(said.value.hex() for said in device.written) == commands
     assert {said.characteristic for said in device.written} == {COMMAND}
 
 
 def test_a_faster_rate_without_gyroscope() -> None:
-    _, device = start(PROFILE, METAMOTION_S, Wishes(150, gyroscope=False))
+    _, device = rehearse(PROFILE, METAMOTION_S, Wishes(150, gyroscope=False))
     assert [said.value.hex() for said in device.written] == [
         "0380",
         "0303a902",
@@ -67,7 +66,7 @@ def changed(asked: str, told: str) -> Script:
 
 
 def test_a_board_without_gyroscope() -> None:
-    decoder, device = start(PROFILE, changed("1380", "1380"))
+    decoder, device = rehearse(PROFILE, changed("1380", "1380"))
     assert device.written[-1].value.hex() == "030101"
     assert decoder.decode(*METAMOTION_R.packets[1]) == []
 
@@ -78,11 +77,11 @@ def test_a_board_without_gyroscope() -> None:
 )
 def test_boards_that_do_not_serve(told: str, advice: str) -> None:
     with pytest.raises(SourceError, match=advice):
-        start(PROFILE, changed("0380", told))
+        rehearse(PROFILE, changed("0380", told))
 
 
 def test_other_lengths_and_other_registers() -> None:
-    decoder, _ = start(PROFILE, METAMOTION_R)
+    decoder, _ = rehearse(PROFILE, METAMOTION_R)
     with pytest.raises(PacketError):
         decoder.decode(NOTIFY, bytes.fromhex("031c0001"))
     assert decoder.decode(NOTIFY, bytes.fromhex("0304000000000000")) == []

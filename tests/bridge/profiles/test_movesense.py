@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from img2imu_bridge.fuzz.rehearsal import Said
 from img2imu_bridge.fuzz.scripts import MOVESENSE
-from img2imu_bridge.fuzz.targets import start
 from img2imu_bridge.profiles import PacketError, Wishes
 from img2imu_bridge.profiles.movesense import COMMAND, NOTIFY, PROFILE
+from img2imu_bridge.profiles.rehearsal import Said, rehearse
 from numpy.testing import assert_allclose
 
 from img2imu_edge.errors import SourceError
@@ -22,7 +21,7 @@ PACKET = bytes.fromhex("0263") + struct.pack("<I", 123_456) + ACC.tobytes() + GY
 
 
 def test_all_accelerations_come_before_all_angular_rates() -> None:
-    decoder, device = start(PROFILE, MOVESENSE)
+    decoder, device = rehearse(PROFILE, MOVESENSE)
     assert device.written == [(COMMAND, b"\x01\x63/Meas/IMU6/52")]
     assert decoder.decode(NOTIFY, PACKET) == []  # until it is clear whether a second part follows
     first, second = decoder.decode(NOTIFY, MOVESENSE.packets[0].value)
@@ -34,7 +33,7 @@ def test_all_accelerations_come_before_all_angular_rates() -> None:
 
 
 def test_two_parts_make_a_packet() -> None:
-    decoder, _ = start(PROFILE, MOVESENSE)
+    decoder, _ = rehearse(PROFILE, MOVESENSE)
     for _ in range(3):
         assert decoder.decode(NOTIFY, PACKET[:150]) == []
         (packet,) = decoder.decode(NOTIFY, b"\x03\x63" + PACKET[150:])
@@ -42,7 +41,7 @@ def test_two_parts_make_a_packet() -> None:
 
 
 def test_a_lost_part_costs_one_packet() -> None:
-    decoder, _ = start(PROFILE, MOVESENSE)
+    decoder, _ = rehearse(PROFILE, MOVESENSE)
     second = b"\x03\x63" + PACKET[150:]
     assert decoder.decode(NOTIFY, PACKET[:150]) == []
     assert len(decoder.decode(NOTIFY, second)) == 1
@@ -56,14 +55,14 @@ def test_a_lost_part_costs_one_packet() -> None:
 
 def test_the_accelerometer_alone() -> None:
     answers = {(COMMAND, b"\x01\x63/Meas/Acc/208"): (Said(NOTIFY, bytes.fromhex("0163c900")),)}
-    decoder, _ = start(PROFILE, replace(MOVESENSE, answers=answers), Wishes(200, gyroscope=False))
+    decoder, _ = rehearse(PROFILE, replace(MOVESENSE, answers=answers), Wishes(200, gyroscope=False))
     packet = bytes.fromhex("0263") + struct.pack("<I6f", 5, 1, 2, 3, 4, 5, 6)
     decoder.decode(NOTIFY, packet)
     assert_allclose(decoder.decode(NOTIFY, packet)[0].values, [[1, 2, 3], [4, 5, 6]])
 
 
 def test_other_subscriptions_and_answers_are_passed_over() -> None:
-    decoder, _ = start(PROFILE, MOVESENSE)
+    decoder, _ = rehearse(PROFILE, MOVESENSE)
     assert decoder.decode(NOTIFY, b"\x02\x07" + PACKET[2:]) == []
     assert decoder.decode(NOTIFY, bytes.fromhex("0163c800")) == []
     assert decoder.decode("elsewhere", PACKET) == []
@@ -71,18 +70,18 @@ def test_other_subscriptions_and_answers_are_passed_over() -> None:
 
 def test_data_in_place_of_an_answer_will_do() -> None:
     asked = (COMMAND, b"\x01\x63/Meas/IMU6/52")
-    start(PROFILE, replace(MOVESENSE, answers={asked: (Said(NOTIFY, PACKET),)}))
+    rehearse(PROFILE, replace(MOVESENSE, answers={asked: (Said(NOTIFY, PACKET),)}))
 
 
 def test_a_refusal() -> None:
     asked = (COMMAND, b"\x01\x63/Meas/IMU6/52")
     script = replace(MOVESENSE, answers={asked: (Said(NOTIFY, bytes.fromhex("01639401")),)})
     with pytest.raises(SourceError, match=r"refuses /Meas/IMU6/52 \(code 404\)"):
-        start(PROFILE, script)
+        rehearse(PROFILE, script)
 
 
 def test_what_was_wrongly_taken_for_a_second_part_is_unlearnt() -> None:
-    decoder, _ = start(PROFILE, MOVESENSE)
+    decoder, _ = rehearse(PROFILE, MOVESENSE)
     decoder.decode(NOTIFY, PACKET)
     decoder.decode(NOTIFY, b"\x03\x63" + bytes(24))
     understood = []

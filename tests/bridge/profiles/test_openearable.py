@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from img2imu_bridge.fuzz.rehearsal import Rehearsal
 from img2imu_bridge.fuzz.scripts import OPENEARABLE
-from img2imu_bridge.fuzz.targets import start
 from img2imu_bridge.profiles import PacketError, Wishes
 from img2imu_bridge.profiles.openearable import CONFIG, DATA, PROFILE, REQUEST, SCHEME, SENSORS
 from img2imu_bridge.profiles.openearable_scheme import read_scheme
+from img2imu_bridge.profiles.rehearsal import Rehearsal, rehearse
 from numpy.testing import assert_allclose
 
 from img2imu_edge.errors import SourceError
@@ -41,7 +40,7 @@ def test_the_description_of_its_imu() -> None:
 
 
 def test_one_sample_and_two() -> None:
-    decoder, device = start(PROFILE, OPENEARABLE)
+    decoder, device = rehearse(PROFILE, OPENEARABLE)
     (one,) = decoder.decode(*OPENEARABLE.packets[0])
     (two,) = decoder.decode(*OPENEARABLE.packets[1])
     assert_allclose(one.values, [[0.5, -1, 9.81, *np.radians([10, 20, -30])]], rtol=1e-6)
@@ -53,7 +52,7 @@ def test_one_sample_and_two() -> None:
 
 @pytest.mark.parametrize(("wanted", "index"), [(25, 0), (60, 2), (1000, 2)])
 def test_the_rate_is_told_by_its_index(wanted: float, index: int) -> None:
-    _, device = start(PROFILE, OPENEARABLE, Wishes(wanted))
+    _, device = rehearse(PROFILE, OPENEARABLE, Wishes(wanted))
     assert device.written[-1] == (CONFIG, bytes((0, index, 1)))
 
 
@@ -75,7 +74,7 @@ def test_the_sensor_with_both_is_looked_for() -> None:
 def test_types_and_units_are_those_described() -> None:
     components = [(2, "ACC", "x", "g"), (0, "TEMP", "t", "°C"), (7, "ACC", "Y", "m/s²"), (4, "ACC", "Z", "g")]
     scheme = describe(3, components, b"\x10\x01\x00\x00" + struct.pack("<f", 12.5))
-    decoder, _ = start(PROFILE, replace(OPENEARABLE, reads={SENSORS: b"\x01\x03", SCHEME: scheme}))
+    decoder, _ = rehearse(PROFILE, replace(OPENEARABLE, reads={SENSORS: b"\x01\x03", SCHEME: scheme}))
     (packet,) = decoder.decode(DATA, struct.pack("<BBQhbdi", 3, 15, 9, -2, 30, 1.5, 1))
     assert_allclose(packet.values, [[-2 * 9.80665, 1.5, 9.80665]], rtol=1e-6)
 
@@ -96,12 +95,12 @@ def test_types_and_units_are_those_described() -> None:
 )
 def test_descriptions_that_do_not_serve(reads: dict[str, bytes], advice: str) -> None:
     with pytest.raises(SourceError, match=advice):
-        start(PROFILE, replace(OPENEARABLE, reads=reads))
+        rehearse(PROFILE, replace(OPENEARABLE, reads=reads))
 
 
 @pytest.mark.parametrize("size", [1, 9, 10, 45, 47, 50, 83])
 def test_packets_of_other_lengths(size: int) -> None:
-    decoder, _ = start(PROFILE, OPENEARABLE)
+    decoder, _ = rehearse(PROFILE, OPENEARABLE)
     with pytest.raises(PacketError):
         decoder.decode(DATA, bytes(size))
 

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from img2imu_bridge.fuzz.rehearsal import Said
 from img2imu_bridge.fuzz.scripts import POLAR_H10, POLAR_SENSE
-from img2imu_bridge.fuzz.targets import start
 from img2imu_bridge.profiles import PacketError, Wishes
 from img2imu_bridge.profiles.polar import CONTROL, DATA, PROFILE, parse_settings
 from img2imu_bridge.profiles.polar_frames import ACC, GYRO, read_frame
+from img2imu_bridge.profiles.rehearsal import Said, rehearse
 from numpy.testing import assert_allclose, assert_array_equal
 
 from img2imu_edge.errors import SourceError
@@ -31,7 +30,7 @@ LONG = bytes.fromhex(
 
 
 def test_a_raw_frame_of_an_h10() -> None:
-    decoder, device = start(PROFILE, POLAR_H10)
+    decoder, device = rehearse(PROFILE, POLAR_H10)
     (packet,) = decoder.decode(*POLAR_H10.packets[0])
     assert_allclose(packet.values, np.array([[-9, -1, 999], [-8, -2, 997], [-7, -1, 997]]) * MG, rtol=1e-6)
     assert (packet.stream, packet.sequence, packet.ticks) == ("acc", None, 2_000_000_000)
@@ -39,7 +38,7 @@ def test_a_raw_frame_of_an_h10() -> None:
 
 
 def test_what_is_written_to_an_h10() -> None:
-    _, device = start(PROFILE, POLAR_H10)
+    _, device = rehearse(PROFILE, POLAR_H10)
     assert [said.value.hex() for said in device.written] == [
         "0102",
         "0202000132000101100002010800",
@@ -52,13 +51,13 @@ def test_an_h10_streams_acceleration_at_the_rate_that_is_wanted() -> None:
     answers = {**POLAR_H10.answers, (CONTROL, asked): (Said(CONTROL, bytes.fromhex("f002020000")),)}
     decoder = PROFILE.decoder()
     script = replace(POLAR_H10, answers=answers)
-    _, device = start(PROFILE, script, Wishes(rate=120))
+    _, device = rehearse(PROFILE, script, Wishes(rate=120))
     assert device.written[-1].value == asked
     assert decoder.decode(DATA, POLAR_H10.packets[0].value) == []  # it was never started
 
 
 def test_frames_of_differences_and_a_clock_for_both_sensors() -> None:
-    decoder, device = start(PROFILE, POLAR_SENSE)
+    decoder, device = rehearse(PROFILE, POLAR_SENSE)
     (acc,) = decoder.decode(*POLAR_SENSE.packets[0])
     (gyr,) = decoder.decode(*POLAR_SENSE.packets[1])
     assert_allclose(acc.values, np.array([[-15, 20, 1008], [-20, 17, 1008]]) * MG, rtol=1e-6)
@@ -82,7 +81,7 @@ def test_the_factor_is_in_g_where_the_frame_says_so() -> None:
     begin = next(key for key in POLAR_SENSE.answers if key[1][:2] == b"\x02\x02")
     told = bytes.fromhex("f0020200000501") + struct.pack("<f", 2.44e-4)
     script = replace(POLAR_SENSE, answers={**POLAR_SENSE.answers, begin: (Said(CONTROL, told),)})
-    decoder, _ = start(PROFILE, script)
+    decoder, _ = rehearse(PROFILE, script)
     (packet,) = decoder.decode(DATA, LONG)
     assert_allclose(packet.values[0], np.array([1905, 27376, -29282]) * 2.44e-4 * 9.80665, rtol=1e-6)
 
@@ -151,7 +150,7 @@ def h10(**answers: str) -> None:
             **{key: [Said(CONTROL, bytes.fromhex(part)) for part in said] for key, said in changed.items()},
         },
     )
-    start(PROFILE, script)
+    rehearse(PROFILE, script)
 
 
 def test_settings_may_come_in_parts_among_other_news() -> None:
@@ -178,4 +177,4 @@ def test_refusals_come_with_advice(answers: dict[str, str], advice: str) -> None
 
 def test_a_polar_without_accelerometer() -> None:
     with pytest.raises(SourceError, match="streams no acceleration"):
-        start(PROFILE, replace(POLAR_H10, reads={CONTROL: bytes.fromhex("0f01")}))
+        rehearse(PROFILE, replace(POLAR_H10, reads={CONTROL: bytes.fromhex("0f01")}))

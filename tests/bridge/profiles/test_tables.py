@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from img2imu_bridge.fuzz.rehearsal import Rehearsal
-from img2imu_bridge.fuzz.targets import script_of
 from img2imu_bridge.profiles import Advertisement, PacketError, Stream, Wishes
 from img2imu_bridge.profiles.registry import profiles, recognise
+from img2imu_bridge.profiles.rehearsal import Rehearsal, script_of
 from img2imu_bridge.profiles.tabled import TableDecoder, TableProfile
 from numpy.testing import assert_allclose
 

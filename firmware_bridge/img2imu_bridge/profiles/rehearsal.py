@@ -1,12 +1,16 @@
-"""Rehearsal: a device in memory that answers from a script, so that a decoder can be started without one."""
+"""Rehearsal: a device in memory that answers from a script, so that a profile can be tried without one."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from img2imu_bridge.profiles import Decoder, Profile, Wishes
+from img2imu_bridge.profiles.tabled import TableProfile
+from img2imu_bridge.profiles.template import uuid
 from img2imu_edge.errors import SourceError
 
 
@@ -81,3 +85,47 @@ class Rehearsal:
                 self._waiting.remove(said)
                 return said.value
         raise SourceError(f"nothing came on {characteristic} within {seconds:g} s")
+
+
+def script_of(profile: TableProfile) -> Script:
+    """A device that a table describes, with packets of zeros."""
+    table = profile.table
+    choices = [s.choice for t in table.stream.values() for s in t.scales.values() if s.choice]
+    last = max((choice.byte for choice in choices), default=0)
+    return Script(
+        profile=profile.name,
+        name=table.recognise.names[0].replace("*", "1") if table.recognise.names else "",
+        services=tuple(map(uuid, table.recognise.services)),
+        commands=tuple({uuid(command.write) for command in (*table.start, *table.stop)}),
+        reads={uuid(choice.read): bytes(last + 1) for choice in choices},
+        packets=tuple(
+            Said(uuid(stream.characteristic), profile.layouts[name].blank())
+            for name, stream in table.stream.items()
+        ),
+    )
+
+
+def rehearse(
+    profile: Profile, script: Script | None = None, wishes: Wishes | None = None
+) -> tuple[Decoder, Rehearsal]:
+    """Start a decoder with a device that plays a script.
+
+    Args:
+        profile: The profile.
+        script: What the device says; a table needs none.
+        wishes: What the user asked for.
+
+    Returns:
+        The decoder, ready for packets, and the device, which knows what was written to it.
+
+    Raises:
+        SourceError: If the profile does not get along with the device.
+        ValueError: If there is no script for a profile in code.
+    """
+    if script is None:
+        if not isinstance(profile, TableProfile):
+            raise ValueError(f"{profile.name} is a profile in code: say what its device answers, in a script")
+        script = script_of(profile)
+    decoder, device = profile.decoder(), Rehearsal(script)
+    asyncio.run(decoder.start(device, wishes or Wishes()))
+    return decoder, device
