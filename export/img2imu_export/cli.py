@@ -82,7 +82,7 @@ def export(
     data: Annotated[Path | None, typer.Option("--data", help="Directory of corpora.")] = None,
     windows: Annotated[
         int, typer.Option("--windows", min=1, help="Training windows to find the ranges of values on.")
-    ] = 1024,
+    ] = 512,
     keep_float: Annotated[
         list[str] | None,
         typer.Option(
