@@ -123,8 +123,8 @@ def _on_time(found: Measurement) -> Iterator[Advice]:
         yield Advice(
             "warn",
             "longest silence",
-            f"nothing came for {found.longest_silence:.1f} s; {what}. The device slept or is too far away, or "
-            "the adapter is busy with scanning, sound or Wi-Fi",
+            f"nothing came for {found.longest_silence:.1f} s; {what}. The device slept or is too far "
+            "away, or the adapter is busy with scanning, sound or Wi-Fi",
         )
     late = found.arrival_late_ms.get("p99", 0.0)
     if late > LATE_MS:

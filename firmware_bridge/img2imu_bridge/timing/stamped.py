@@ -85,7 +85,7 @@ class StampedTimer:
             return self._doubt(packet, received)
         steps = self._numbers_since(packet, ticks)
         # Numbers tell the order better than stamps that were taken in a hurry.
-        if steps < 1 or (ticks < self._at and not self._stream.sequence_bits):
+        if ticks < self._at if steps is None else steps < 1:
             self._past.drop(packet)
             return []
         return self._follow(packet, ticks, received, steps)
@@ -107,14 +107,10 @@ class StampedTimer:
         self._line.begin(ticks, len(packet.values) * self._clock.period / 2)
         return self._accept(packet, ticks, received, 0, 0, False)
 
-    def _numbers_since(self, packet: Packet, ticks: int) -> int:
-        """How far the sequence number went on; to the next one without one, or where it began anew.
-
-        It went on by no more than there was time for.
-        """
-        following = self._count if self._exact else 1
+    def _numbers_since(self, packet: Packet, ticks: int) -> int | None:
+        """How far the number went on, by no more than there was time for; None where it began anew."""
         if packet.sequence is None or not self._stream.sequence_bits:
-            return following
+            return None
         samples = (ticks - self._at) / self._clock.period
         each = 1 if self._exact else max(self._count, 1)
         turn = 1 << self._stream.sequence_bits
@@ -125,16 +121,16 @@ class StampedTimer:
         if steps * each > most and steps > turn:
             steps -= turn
         began_anew = steps * each > most or (steps < 1 and samples > _SPARE_SECONDS * self._stream.rate)
-        return following if began_anew else steps
+        return None if began_anew else steps
 
-    def _follow(self, packet: Packet, ticks: int, received: float, steps: int) -> list[Run]:
-        """Place a packet that comes after the last one."""
+    def _follow(self, packet: Packet, ticks: int, received: float, steps: int | None) -> list[Run]:
+        """Place a packet that comes after the last one, with or without a number that tells how far."""
         period, count = self._clock.period, len(packet.values)
         between = self._count if self._stream.stamps == "first" else count
         packet_ticks = count * period
         excess = self._line.excess(ticks, between * period)
         slack = self._clock.tolerance * between * period
-        if self._stream.sequence_bits:  # where numbers follow each other, hardly ever something is missing
+        if steps is not None:  # where numbers follow each other, hardly ever something is missing
             longest = 4 * packet_ticks
             least = max(self._line.jitter, longest)
         else:  # samples get lost by the packet
@@ -145,13 +141,13 @@ class StampedTimer:
         if skip >= count:
             self._past.drop(packet)
             return []
-        lost = numbered if numbered or self._exact else unnumbered
+        lost = numbered if numbered or (self._exact and steps is not None) else unnumbered
         off = excess - lost * period
         explained = (
             abs(off) <= max(least, self._line.jitter) / 2 + slack + self._clock.tolerance * lost * period
         )
         if explained:
-            sure = numbered if self._stream.sequence_bits or lost < count else lost
+            sure = numbered if steps is not None or lost < count else lost
             deviation = min(abs(excess - sure * period), longest)
             self._line.follow(ticks, off, deviation, slack)
         else:
@@ -160,8 +156,10 @@ class StampedTimer:
         self._even = self._even and count == self._count
         return self._accept(packet, ticks, received, lost, skip, not explained and not skip)
 
-    def _missing(self, steps: int, excess: float) -> tuple[int, int]:
+    def _missing(self, steps: int | None, excess: float) -> tuple[int, int]:
         """Samples missing by the numbers, and samples that came before."""
+        if steps is None:
+            return 0, 0
         if self._exact:
             lost = steps - self._count
             return max(lost, 0), max(-lost, 0)
