@@ -59,6 +59,12 @@ class Choice:
     mask: int
     per_unit: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        if not self.per_unit or 0 in self.per_unit:
+            raise ValueError("per_unit must have a number for each range, none of them 0")
+        if self.byte < 0 or self.shift < 0:
+            raise ValueError("byte and shift must not be negative")
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from img2imu_bridge.profiles import Advertisement, Device, Packet, Stream, Wishes
+from img2imu_bridge.profiles import Advertisement, Device, Packet, PacketError, Stream, Wishes
 from img2imu_bridge.profiles.layout import Layout
 from img2imu_bridge.profiles.numbers import to_values
 from img2imu_bridge.profiles.table import UNITS, Command, Scale, StreamTable, Table
@@ -38,12 +38,7 @@ class TableProfile:
         self.table = table
         self.name, self.title, self.checked = table.name, table.title, table.checked
         self.layouts = {name: Layout(s.layout, s.order) for name, s in table.stream.items()}
-        for name, stream in table.stream.items():
-            for channel in self.layouts[name].channels:
-                if channel not in _KNOWN:
-                    raise ValueError(f"stream {name} has a channel {channel!r}; known: {', '.join(_KNOWN)}")
-                if channel[:3] not in stream.scales:
-                    raise ValueError(f"stream {name} says no scale for {channel[:3]!r}")
+        _check(table, self.layouts)
         codes = table.codes or (None,) * len(table.rates)
         self.rates = dict(zip(table.rates, codes, strict=True))
         usual = next(iter(table.stream.values())).rate
@@ -60,41 +55,72 @@ class TableProfile:
         return TableDecoder(self)
 
 
+def _check(table: Table, layouts: dict[str, Layout]) -> None:
+    """Find what would fail, or surprise, only once a device is there."""
+    written = [command.write for command in (*table.start, *table.stop)]
+    for text in (*table.recognise.services, *written, *(s.characteristic for s in table.stream.values())):
+        uuid(text)
+    seen: set[str] = set()
+    for name, stream in table.stream.items():
+        channels = layouts[name].channels
+        for channel in channels:
+            if channel not in _KNOWN:
+                raise ValueError(f"stream {name} has a channel {channel!r}; known: {', '.join(_KNOWN)}")
+            if channel in seen:
+                raise ValueError(f"stream {name} has {channel!r}, as another stream has")
+            if channel[:3] not in stream.scales:
+                raise ValueError(f"stream {name} says no scale for {channel[:3]!r}")
+        seen.update(channels)
+        origins = [stream.mount.get(channel, channel).lstrip("-") for channel in channels]
+        turned = all(origin[:3] == channel[:3] for origin, channel in zip(origins, channels, strict=True))
+        if not turned or sorted(origins) != sorted(channels) or not set(stream.mount) <= set(channels):
+            raise ValueError(f"the mount of stream {name} does not give each axis of a sensor once")
+
+
 class TableDecoder:
     """Decoder of a device that a table describes; see `Decoder`."""
 
     def __init__(self, profile: TableProfile) -> None:
         self._profile = profile
         self._rate = 1.0
+        self._channels: dict[str, tuple[str, ...]] = {}
         self._factors: dict[str, NDArray[np.float64]] = {}
         self._turned: dict[str, list[int]] = {}
-        self._names = {uuid(s.characteristic): name for name, s in profile.table.stream.items()}
+        self._names: dict[str, list[str]] = {}  # of streams, by characteristic
 
     async def start(self, device: Device, wishes: Wishes) -> tuple[Stream, ...]:
         """Learn the ranges, subscribe, and write what gets the device going."""
         table, rates = self._profile.table, self._profile.rates
         default = next(iter(table.stream.values())).rate
         self._rate = nearest(wishes.rate or default, list(rates)) if rates else default
-        wanted = {
-            name: stream
-            for name, stream in table.stream.items()
-            if wishes.gyroscope or any(c in ACCELEROMETER for c in self._profile.layouts[name].channels)
-        }
-        for name, stream in wanted.items():
-            await self._prepare(device, name, stream)
-        for stream in wanted.values():
-            await device.subscribe(uuid(stream.characteristic))
+        for name, layout in self._profile.layouts.items():
+            kept = tuple(c for c in layout.channels if wishes.gyroscope or c in ACCELEROMETER)
+            if kept:
+                self._channels[name] = kept
+                self._names.setdefault(uuid(table.stream[name].characteristic), []).append(name)
+        if not self._channels:
+            raise SourceError("it has no accelerometer; leave out gyroscope=0")
+        for name in self._channels:
+            await self._prepare(device, name, table.stream[name])
+        for characteristic in self._names:
+            await device.subscribe(characteristic)
         await self._write(device, table.start)
-        return tuple(self._describe(name, stream) for name, stream in wanted.items())
+        return tuple(self._describe(name, table.stream[name]) for name in self._channels)
 
     def decode(self, characteristic: str, value: bytes) -> list[Packet]:
-        """Understand a packet."""
-        name = self._names.get(characteristic)
-        if name is None or name not in self._factors:
-            return []
-        body = self._profile.layouts[name].decode(value)
-        values = to_values(body.values[:, self._turned[name]], self._factors[name])
-        return [Packet(name, values, body.sequence, body.ticks)]
+        """Understand a packet: by the layout that fits, if a characteristic has several."""
+        problem: PacketError | None = None
+        for name in self._names.get(characteristic, ()):
+            try:
+                body = self._profile.layouts[name].decode(value)
+            except PacketError as error:
+                problem = error
+                continue
+            values = to_values(body.values[:, self._turned[name]], self._factors[name])
+            return [Packet(name, values, body.sequence, body.ticks)]
+        if problem is not None:
+            raise problem
+        return []
 
     async def stop(self, device: Device) -> None:
         """Write what has the device stop."""
@@ -110,17 +136,17 @@ class TableDecoder:
     async def _prepare(self, device: Device, name: str, stream: StreamTable) -> None:
         """Learn what the counts of a stream are worth, and where its axes point."""
         worth = {sensor: await _worth(device, scale) for sensor, scale in stream.scales.items()}
-        channels = self._profile.layouts[name].channels
-        origins = [stream.mount.get(channel, channel) for channel in channels]
+        channels, kept = self._profile.layouts[name].channels, self._channels[name]
+        origins = [stream.mount.get(channel, channel) for channel in kept]
         signs = [-1.0 if origin.startswith("-") else 1.0 for origin in origins]
         self._turned[name] = [channels.index(origin.lstrip("-")) for origin in origins]
-        self._factors[name] = np.array([s * worth[c[:3]] for s, c in zip(signs, channels, strict=True)])
+        self._factors[name] = np.array([s * worth[c[:3]] for s, c in zip(signs, kept, strict=True)])
 
     def _describe(self, name: str, stream: StreamTable) -> Stream:
         layout = self._profile.layouts[name]
         return Stream(
             name=name,
-            channels=layout.channels,
+            channels=self._channels[name],
             rate=self._rate if self._profile.rates else stream.rate,
             sequence_bits=layout.sequence_bits,
             sequence_counts=stream.sequence_counts,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 _TYPES = {"u8": "<B", "u16": "<H", "u32": "<I", "i32": "<i", "f32": "<f"}
 _PLACE = re.compile(r"\{(sum8|code|(rate|period_ms)(?:/(\d+))?:(\w+))\}")
 _SHORT = re.compile(r"[0-9a-fA-F]{4}")
+_LONG = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _BASE = "0000{}-0000-1000-8000-00805f9b34fb"
 """The Bluetooth SIG's base UUID, for which 16 bits are short (Core Specification, vol. 3, part B, 2.5.1)."""
 
@@ -61,5 +62,13 @@ def nearest(wanted: float, rates: Sequence[float]) -> float:
 
 
 def uuid(text: str) -> str:
-    """A UUID as bleak writes it: 128 bits, lower case; four digits are short for the Bluetooth SIG's."""
-    return _BASE.format(text.lower()) if _SHORT.fullmatch(text) else text.lower()
+    """A UUID as bleak writes it: 128 bits, lower case; four digits are short for the Bluetooth SIG's.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if _SHORT.fullmatch(text):
+        return _BASE.format(text.lower())
+    if not _LONG.fullmatch(text):
+        raise ValueError(f"{text!r} is no UUID; it has 4 hexadecimal digits, or 8-4-4-4-12")
+    return text.lower()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -11,7 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from img2imu_bridge.fuzz.__main__ import fuzz, main
 from img2imu_bridge.fuzz.mutate import LONGEST, mutate
+from img2imu_bridge.fuzz.scripts import SCRIPTS
 from img2imu_bridge.fuzz.targets import Target, all_targets
+from img2imu_bridge.profiles import PacketError
+from img2imu_bridge.profiles.registry import find_profile
+from img2imu_bridge.profiles.rehearsal import Said, rehearse
+
+from img2imu_edge.errors import SourceError
 
 NAMES = [target.name for target in all_targets()]
 
@@ -38,6 +46,32 @@ def test_any_bytes_at_all(name: str, which: int, value: bytes) -> None:
     for data in (value, seed.value[: len(seed.value) // 2] + value):
         with contextlib.suppress(target.refused):
             target.feed(seed.characteristic, data)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_devices_that_answer_nonsense(name: str) -> None:
+    """Whatever a device says while it is set up, it is understood or refused with a message."""
+    rng, script = random.Random(name), SCRIPTS[name]
+    refusals: list[str] = []
+    profile = find_profile(script.profile)
+
+    def harm(said: Iterable[Said]) -> list[Said]:
+        return [Said(s.characteristic, mutate(rng, [s.value])) if rng.random() < 0.7 else s for s in said]
+
+    for _ in range(200):
+        answers = {asked: harm(said) for asked, said in script.answers.items()}
+        reads = {c: mutate(rng, [v]) if rng.random() < 0.7 else v for c, v in script.reads.items()}
+        changed = replace(script, answers=answers, reads=reads, unasked=harm(script.unasked))
+        try:
+            decoder, _ = rehearse(profile, changed)
+        except SourceError as error:
+            refusals.append(str(error))
+            continue
+        for seed in script.packets:
+            with contextlib.suppress(PacketError):
+                decoder.decode(*seed)
+    assert len(refusals) < 200
+    assert all(len(refusal) > 20 for refusal in refusals)
 
 
 def test_memory_stays_what_it_was() -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from img2imu_bridge.profiles import PacketError
+from img2imu_bridge.profiles import PacketError, Wishes
 from img2imu_bridge.profiles.layout import Layout
 from img2imu_bridge.profiles.registry import find_profile
+from img2imu_bridge.profiles.rehearsal import rehearse
 from img2imu_bridge.profiles.tabled import read_profile
 from img2imu_bridge.profiles.template import fill, nearest, uuid
 from numpy.testing import assert_array_equal
@@ -32,6 +33,22 @@ characteristic = "ff02"
 layout = "acc_x:i16 acc_y:i16 acc_z:i16"
 rate = 50.0
 scales.acc = { unit = "g", per_unit = 4096 }
+"""
+
+GYROSCOPE = """
+[stream.turn]
+characteristic = "ff02"
+layout = "0x02 gyr_x:i16 gyr_y:i16 gyr_z:i16"
+rate = 50.0
+scales.gyr = { unit = "deg/s" }
+"""
+
+OTHER = """
+[stream.other]
+characteristic = "ff03"
+layout = "acc_x:i8"
+rate = 50.0
+scales.acc = { unit = "g" }
 """
 
 
@@ -115,6 +132,15 @@ def test_a_file_is_a_profile(tmp_path: Path) -> None:
         (("scales.acc", "scales.gyr"), "says no scale for 'acc'"),
         (("acc_x:i16", "mag_x:i16"), "'mag_x'"),
         (("checked", "cheked"), "cheked"),
+        (('"ff02"', '"ff2"'), "'ff2' is no UUID"),
+        (('"ff01"', '"6e400012-b5a3"'), "is no UUID"),
+        (("rate = 50.0", 'rate = 50.0\nmount = { acc_x = "acc_y" }'), "each axis of a sensor once"),
+        (("rate = 50.0", 'rate = 50.0\nmount = { gyr_x = "gyr_y" }'), "each axis of a sensor once"),
+        (("[stream.imu]", OTHER + "[stream.imu]"), "as another stream has"),
+        (
+            ("per_unit = 4096", 'choice = { read = "ff03", byte = 0, shift = 0, mask = 1, per_unit = [] }'),
+            "a number for each range",
+        ),
         (('title = "Mine"', ""), "missing key 'title'"),
         (("[stream.imu]", "[stream.imu"), "no device profile"),
     ],
@@ -126,6 +152,41 @@ def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, change: tuple[str, st
         SourceError, match=f"mine.toml is no device profile: .*{re.escape(why)}|{re.escape(why)}"
     ):
         read_profile(path)
+
+
+def test_streams_told_apart_by_their_first_byte(tmp_path: Path) -> None:
+    both = TOML.replace('layout = "', 'layout = "0x01 ') + GYROSCOPE
+    (tmp_path / "mine.toml").write_text(both)
+    profile = read_profile(tmp_path / "mine.toml")
+    decoder, device = rehearse(profile)
+    characteristic = uuid("ff02")
+    assert device.subscribed == [characteristic]
+    (acc,) = decoder.decode(characteristic, bytes.fromhex("01 0010 0000 0000"))
+    (gyr,) = decoder.decode(characteristic, bytes.fromhex("02 0000 0100 ffff"))
+    assert (acc.stream, gyr.stream) == ("imu", "turn")
+    assert_array_equal(gyr.values, np.radians([[0, 1, -1]]).astype(np.float32))
+    with pytest.raises(PacketError):
+        decoder.decode(characteristic, bytes.fromhex("03 0000 0100 ffff"))
+    alone, _ = rehearse(profile, wishes=Wishes(gyroscope=False))
+    with pytest.raises(PacketError):
+        alone.decode(characteristic, bytes.fromhex("02 0000 0100 ffff"))
+
+
+def test_axes_that_point_another_way_and_one_sensor_alone(tmp_path: Path) -> None:
+    mounted = TOML.replace("acc_z:i16", "acc_z:i16 gyr_x:i16").replace(
+        "scales.acc",
+        'mount = { acc_x = "-acc_y", acc_y = "acc_x" }\nscales.gyr = { unit = "rad/s" }\nscales.acc',
+    )
+    (tmp_path / "mine.toml").write_text(mounted)
+    decoder, _ = rehearse(read_profile(tmp_path / "mine.toml"), wishes=Wishes(gyroscope=False))
+    (packet,) = decoder.decode(uuid("ff02"), np.array([4096, 8192, -4096, 5], "<i2").tobytes())
+    np.testing.assert_allclose(packet.values, np.array([[-2, 1, -1]]) * 9.80665, rtol=1e-6)
+
+
+def test_no_accelerometer_at_all(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(TOML[: TOML.index("[stream")] + GYROSCOPE)
+    with pytest.raises(SourceError, match="no accelerometer; leave out gyroscope=0"):
+        rehearse(read_profile(tmp_path / "mine.toml"), wishes=Wishes(gyroscope=False))
 
 
 def test_a_file_that_is_not_there() -> None:
