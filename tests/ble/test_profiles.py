@@ -137,6 +137,31 @@ async def test_an_h10(bench: Bench) -> None:
     assert actor.orders[-1] == "0302"
 
 
+async def test_an_h10_that_was_out_of_reach_for_a_while(bench: Bench) -> None:
+    """It is asked and started anew; what is missing is counted by its clock."""
+    actor = bench.add(Actor(POLAR_H10))
+    start = "0202000132000101100002010800"
+
+    def packets() -> Iterator[Said]:
+        for first in range(0, 300, 10):
+            if first == 150:
+                actor.drop()
+                until = time.monotonic() + 10
+                while actor.orders.count(start) < 2:
+                    assert time.monotonic() < until
+                    time.sleep(0.01)
+            if not 150 <= first < 180:
+                head = struct.pack("<BQB", 2, 10**18 + (first + 9) * 20_000_000, 1)
+                yield Said(polar.DATA, head + ramp(300)[first : first + 10].astype("<i2").tobytes())
+
+    heard = await hear(actor, start, packets(), 270)
+    assert (heard.stats.reconnects, heard.stats.samples_lost, heard.lost) == (1, 30, [30])
+    index = np.rint(heard.values[:, 0] / G * 1000)
+    assert_allclose(index, np.delete(np.arange(300), np.s_[150:180]))
+    assert_allclose(heard.times - heard.times[0], index * 0.02, atol=2e-3)
+    assert actor.orders == ["0102", start] * 2 + ["0302"]
+
+
 def deltas(first: NDArray[np.int64], steps: NDArray[np.int64], bits: int) -> bytes:
     """A frame's data: a sample, and one block of differences."""
     number = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from img2imu_bridge.fuzz.scripts import POLAR_H10, POLAR_SENSE
 from img2imu_bridge.profiles import PacketError, Wishes
 from img2imu_bridge.profiles.polar import CONTROL, DATA, PROFILE, parse_settings
 from img2imu_bridge.profiles.polar_frames import ACC, GYRO, read_frame
-from img2imu_bridge.profiles.rehearsal import Said, rehearse
+from img2imu_bridge.profiles.rehearsal import Rehearsal, Said, rehearse
 from numpy.testing import assert_allclose, assert_array_equal
 
 from img2imu_edge.errors import SourceError
@@ -178,3 +179,19 @@ def test_refusals_come_with_advice(answers: dict[str, str], advice: str) -> None
 def test_a_polar_without_accelerometer() -> None:
     with pytest.raises(SourceError, match="streams no acceleration"):
         rehearse(PROFILE, replace(POLAR_H10, reads={CONTROL: bytes.fromhex("0f01")}))
+
+
+def test_a_measurement_that_nobody_ended_is_ended_first() -> None:
+    class Busy(Rehearsal):
+        async def write(self, characteristic: str, value: bytes, *, response: bool = True) -> None:
+            if value[0] == 2 and b"\x03\x02" not in [said.value for said in self.written]:
+                self.written.append(Said(characteristic, value))
+                self._waiting.append(Said(CONTROL, bytes.fromhex("f0020206")))
+            else:
+                await super().write(characteristic, value)
+
+    answers = {**POLAR_H10.answers, (CONTROL, b"\x03\x02"): (Said(CONTROL, bytes.fromhex("f0030200")),)}
+    busy = Busy(replace(POLAR_H10, answers=answers))
+    (stream,) = asyncio.run(PROFILE.decoder().start(busy, Wishes()))
+    assert stream.rate == 50
+    assert [said.value[:2].hex() for said in busy.written] == ["0102", "0202", "0302", "0202"]
