@@ -42,6 +42,7 @@ class Wearable(Peripheral):
         recording: What it senses.
         options: Its pace and its faults; bits cannot be wrong on BLE.
         boot_id: What tells its power-ups apart.
+        first: Its number of the first sample.
         peripheral: As for `Peripheral`.
 
     Attributes:
@@ -55,6 +56,7 @@ class Wearable(Peripheral):
         options: VirtualOptions | None = None,
         *,
         boot_id: int = 0x5EED0001,
+        first: int = 0,
         **peripheral: Any,
     ) -> None:
         options = options or VirtualOptions()
@@ -65,7 +67,7 @@ class Wearable(Peripheral):
         service = Service(NUS, (self._write, self._notify))
         super().__init__(**{"name": recording.name, **peripheral, "services": [service]})
         self._requests: deque[bytes] = deque()
-        self.tape = make_tape(recording, options.loops, boot_id)
+        self.tape = make_tape(recording, options.loops, boot_id, first)
         self.device = VirtualWearable(self.tape, options, _Radio(self), once=True)
         self._thread = threading.Thread(target=self.device.run, name="wearable", daemon=True)
 
@@ -73,9 +75,9 @@ class Wearable(Peripheral):
         """Begin: answer requests, and sense from START on until STOP, or the tape's end."""
         self._thread.start()
 
-    def finish(self) -> Ledger:
-        """Wait until the device has ended, and return its account."""
-        self._thread.join(_PATIENCE)
+    def finish(self, patience: float | None = _PATIENCE) -> Ledger:
+        """Wait until the device has ended, for good if patience is None, and return its account."""
+        self._thread.join(patience)
         if self._thread.is_alive():
             self.device.end()
             self._thread.join(_PATIENCE)

@@ -90,8 +90,8 @@ class VirtualWearable:
         if not self._port.plugged and not self._over:
             self._come_back()
         self._say_goodbye()
-        self.ledger.samples_made = self._index()
-        self.ledger.samples_lacking = self._index() - self._at
+        self.ledger.samples_made = self._index() - int(self._tape.index[0])
+        self.ledger.samples_lacking = self.ledger.samples_made - self._at
 
     @property
     def _ended(self) -> bool:
@@ -99,7 +99,9 @@ class VirtualWearable:
 
     def _index(self) -> int:
         """Number of the sample that is taken next."""
-        return self._tape.made if self._ended else int(self._tape.index[self._at])
+        if self._ended:
+            return int(self._tape.index[0]) + self._tape.made
+        return int(self._tape.index[self._at])
 
     def _seconds(self, sample: int) -> float:
         """The device's clock at a sample of the tape, from the first one on."""

@@ -40,11 +40,17 @@ class Tape:
         return (MAX_MESSAGE - DATA_HEADER) // self.info.sample_size
 
 
-def make_tape(recording: Recording, loops: int, boot_id: int) -> Tape:
+def make_tape(recording: Recording, loops: int, boot_id: int, first: int = 0) -> Tape:
     """Turn a recording into counts and ticks.
 
     Values that are decimal numbers come back exactly after the wire, if the sensor's range allows; times are
     exact to a microsecond.
+
+    Args:
+        recording: What is sensed.
+        loops: How often, one after the other.
+        boot_id: Tells the device's power-ups apart.
+        first: The device's number of the first sample.
 
     Raises:
         RecordingError: If a sensor of the recording has fewer than three axes, or is of an unknown kind.
@@ -69,13 +75,13 @@ def make_tape(recording: Recording, loops: int, boot_id: int) -> Tape:
     lap = int(ticks[-1] - ticks[0]) + round(TICKS_PER_SECOND / recording.rate)
     counts = np.concatenate(columns, axis=1).astype(np.int16)
     info = Info(
-        recording.name, tuple(sensors), recording.rate, TICKS_PER_SECOND, boot_id, ticks=int(ticks[0])
+        recording.name, tuple(sensors), recording.rate, TICKS_PER_SECOND, boot_id, int(ticks[0]), first
     )
     return Tape(
         info=info,
         counts=np.tile(counts, (loops, 1)),
         ticks=np.concatenate([ticks + n * lap for n in range(loops)]),
-        index=np.concatenate([index + n * per_loop for n in range(loops)]),
+        index=np.concatenate([first + index + n * per_loop for n in range(loops)]),
         made=loops * per_loop,
     )
 

@@ -1,0 +1,1 @@
+"""Long and heavy runs over genuine links: `python -m benchmarks.soak`, `python -m benchmarks.load`."""
