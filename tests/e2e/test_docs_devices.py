@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from img2imu_bridge.profiles import metamotion, movesense, xsens_dot
 from img2imu_bridge.profiles.registry import profiles
 from img2imu_bridge.profiles.tabled import TableProfile
 
@@ -88,3 +89,9 @@ def test_rates_of_the_table_are_those_of_the_profiles() -> None:
             told = ", ".join(f"{rate:g}" for rate in profile.rates)
             usual = next(iter(profile.table.stream.values())).rate
             assert f"| {told} ({usual:g}) |" in table()[name]
+    for name, rates in (
+        ("movesense", movesense.RATES),
+        ("metamotion", metamotion.RATES),
+        ("xsens_dot", xsens_dot.RATES),
+    ):
+        assert f"| {', '.join(f'{rate:g}' for rate in rates)} (" in table()[name]
