@@ -18,38 +18,59 @@ _OURS = Path(__file__).parent / "devices"
 
 
 @cache
+def _entries() -> tuple[dict[str, Profile], dict[str, str]]:
+    """The profiles of installed packages by name; and why those that cannot be loaded cannot."""
+    found: dict[str, Profile] = {}
+    broken: dict[str, str] = {}
+    for entry in entry_points(group="img2imu.profiles"):
+        try:
+            profile: Profile = entry.load()
+        except Exception as error:  # one package's mistake must not cost the others
+            package = entry.dist.name if entry.dist else entry.value
+            broken[entry.name] = f"{type(error).__name__}: {error}; update or uninstall {package}"
+        else:
+            found[profile.name] = profile
+    return found, broken
+
+
+@cache
 def profiles() -> dict[str, Profile]:
-    """All profiles by name. A user's TOML file replaces a profile of the same name.
+    """All profiles by name, those of a user's own last.
+
+    A file replaces a profile of the same name. A package whose profile cannot be loaded is left out.
 
     Raises:
         SourceError: If a file is not a profile; the message names the file and the key.
     """
-    found: dict[str, Profile] = {}
-    for entry in entry_points(group="img2imu.profiles"):
-        profile: Profile = entry.load()
-        found[profile.name] = profile
     others = [Path(folder) for folder in os.environ.get(FOLDER, "").split(os.pathsep) if folder]
-    for folder in (_OURS, *others):
-        for path in sorted(folder.glob("*.toml")):
-            described = read_profile(path)
-            found[described.name] = described
+    found = {profile.name: profile for profile in _read(_OURS)} | _entries()[0]
+    for folder in others:
+        for profile in _read(folder):
+            found.pop(profile.name, None)
+            found[profile.name] = profile
     return found
 
 
 def find_profile(name: str) -> Profile:
-    """A profile by its name.
+    """A profile by its name, or by the path of its file.
 
     Raises:
         SourceError: If there is none; the message names those that there are.
     """
-    known = profiles()
     if name.endswith(".toml"):
         return read_profile(Path(name))
-    if name not in known:
-        raise SourceError(f"no profile is called {name!r}; there are: {', '.join(sorted(known))}")
-    return known[name]
+    known, broken = profiles(), _entries()[1]
+    if name in known:
+        return known[name]
+    if name in broken:
+        raise SourceError(f"the profile {name!r} cannot be loaded: {broken[name]}")
+    raise SourceError(f"no profile is called {name!r}; there are: {', '.join(sorted(known))}")
 
 
 def recognise(advertisement: Advertisement) -> Profile | None:
-    """The profile of a device that advertises this; None if none knows it."""
-    return next((p for p in profiles().values() if p.recognises(advertisement)), None)
+    """The profile of a device that advertises this, a user's own before others; None if none knows it."""
+    return next((p for p in reversed(profiles().values()) if p.recognises(advertisement)), None)
+
+
+def _read(folder: Path) -> list[Profile]:
+    return [read_profile(path) for path in sorted(folder.glob("*.toml"))]
