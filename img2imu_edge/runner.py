@@ -14,6 +14,7 @@ from itertools import chain, repeat
 from img2imu_edge.decision import Decision
 from img2imu_edge.model import Model
 from img2imu_edge.samples import SampleBlock
+from img2imu_edge.sanity import SanityCheck
 from img2imu_edge.session import Session, Window, decide
 from img2imu_edge.source import Source
 
@@ -45,6 +46,7 @@ class Wearable:
     session: Session | None = None
     error: Exception | None = None
     ended: bool = False
+    _check: SanityCheck | None = None
     _behind: bool = False
     _queue: asyncio.Queue[SampleBlock | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_BLOCKS))
 
@@ -123,6 +125,7 @@ async def _read(wearable: Wearable, model: Model, ready: asyncio.Event, entered:
         async with contextlib.nullcontext(wearable.source) if entered else wearable.source as source:
             info = source.info
             wearable.session = wearable.session or Session(model, info.rate, info.channels)
+            wearable._check = SanityCheck(info.channels, info.rate)
             async for block in source:
                 await wearable._queue.put(block)
                 ready.set()
@@ -163,6 +166,9 @@ def _round(loads: Sequence[_Load]) -> list[tuple[Wearable, Decision]]:
         if session is None:  # it was never connected
             continue
         pairs = [(w, block.received) for block in load.blocks for w in session.take(block)]
+        if wearable._check:
+            found = [finding for block in load.blocks for finding in wearable._check.push(block)]
+            wearable.source.stats.warnings += [finding.text for finding in found]
         if load.last and not wearable.error:
             pairs += zip(session.rest(), repeat(math.nan))
         windows, times = [w for w, _ in pairs], [received for _, received in pairs]

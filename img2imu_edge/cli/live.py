@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from img2imu_edge.cli.table import fleet_view
 from img2imu_edge.cli.view import live_view
@@ -46,11 +47,13 @@ async def follow(
     """
     followed = Followed(Session(model, source.info.rate, source.info.channels))
     with _sinks(json_lines, out) as sinks, _screen(json_lines) as screen:
+        told = _Told(sinks, screen)
         async for decision in classify(source, model, session=followed.session):
             for sink in sinks:
                 sink.write(source.info.name, decision)
             if keep:
                 followed.decisions.append(decision)
+            told.tell(source.info.name, source.stats.warnings)
             if screen and screen.is_due():
                 size = screen.live.console.size
                 view = live_view(source.info.name, followed.session, source.stats, decision, size)
@@ -72,27 +75,20 @@ async def follow_all(
         out: Also write JSON lines to this file.
     """
     latest: dict[str, Decision] = {}
-    told: set[str] = set()
     with _sinks(json_lines, out) as sinks, _screen(json_lines) as screen:
+        told = _Told(sinks, screen)
         async for wearable, decision in classify_all(wearables, model):
             latest[wearable.name] = decision
             for sink in sinks:
                 sink.write(wearable.name, decision)
-            _tell_failures(wearables, sinks, told)
+            for each in wearables:
+                told.tell_all(each)
             if screen and screen.is_due():
                 screen.live.update(fleet_view(wearables, latest))
-        _tell_failures(wearables, sinks, told)
+        for each in wearables:
+            told.tell_all(each)
         if screen:
             screen.live.update(fleet_view(wearables, latest))
-
-
-def _tell_failures(wearables: Sequence[Wearable], sinks: Sequence[JsonLines], told: set[str]) -> None:
-    for wearable in wearables:
-        if wearable.error and wearable.name not in told:
-            told.add(wearable.name)
-            for sink in sinks:
-                event = {"source": wearable.name, "event": "failed", "message": str(wearable.error)}
-                sink.write_object(event)
 
 
 @contextlib.contextmanager
@@ -133,3 +129,31 @@ def _screen(json_lines: bool) -> Iterator[_Screen | None]:
         yield _Screen(live)
     if not console.is_terminal:
         console.print()
+
+
+class _Told:
+    """Tells warnings and failures as they come, each once: lines of JSON, and lines above the screen."""
+
+    def __init__(self, sinks: Sequence[JsonLines], screen: _Screen | None) -> None:
+        self._sinks, self._screen = sinks, screen
+        self._warnings: dict[str, int] = {}
+        self._failed: set[str] = set()
+
+    def tell(self, source: str, warnings: Sequence[str]) -> None:
+        """Tell what is new among a source's warnings."""
+        for text in warnings[self._warnings.get(source, 0) :]:
+            self._say(source, "warning", text)
+        self._warnings[source] = len(warnings)
+
+    def tell_all(self, wearable: Wearable) -> None:
+        """Tell a wearable's warnings, and what ended it."""
+        self.tell(wearable.name, wearable.source.stats.warnings)
+        if wearable.error and wearable.name not in self._failed:
+            self._failed.add(wearable.name)
+            self._say(wearable.name, "failed", str(wearable.error))
+
+    def _say(self, source: str, event: str, text: str) -> None:
+        for sink in self._sinks:
+            sink.write_object({"source": source, "event": event, "message": text})
+        if self._screen:
+            self._screen.live.console.print(Text.assemble((f"{source}: ", "bold yellow"), text))

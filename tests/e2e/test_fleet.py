@@ -14,8 +14,8 @@ from tests.conftest import Run
 async def test_each_of_several_wearables_gets_the_decisions_it_would_get_alone(
     model: i2e.Model, offline: list[i2e.Decision]
 ) -> None:
-    urls = [f"virtual:?speed=40&batch={batch}" for batch in (5, 10, 20)]
-    urls.append(f"replay:{i2e.demo_recording()}?speed=0")
+    urls = [f"replay:{i2e.demo_recording()}?speed=0&batch={batch}" for batch in (3, 10, 37)]
+    urls.append("virtual:?speed=20")
     wearables = [i2e.Wearable(url, i2e.open_source(url)) for url in urls]
     made: dict[str, list[i2e.Decision]] = {url: [] for url in urls}
     async for wearable, decision in i2e.classify_all(wearables, model):

@@ -167,13 +167,13 @@ class Peripheral:
         client = self._connected()
         sizes = [c.max_write_without_response_size for s in client.services for c in s.characteristics]
         return {
-            "carrier": f"BLE, {client.backend_id}",
+            "carrier": f"BLE, {_backend(client)}",
             "device": f"{said.name or '(no name)'}, {said.address}",
             "signal when found": f"{said.rssi} dBm",
             "MTU": f"{max(sizes) + 3}" if sizes else "unknown",
             "connection interval": "not told by this platform",
             "bonded": {True: "yes", False: "no", None: "not told by this platform"}[self._bonded()],
-            "notifications dropped here": str(self.overflowed),
+            "dropped here": str(self.overflowed),
         }
 
     async def forget_cache(self) -> None:
@@ -240,6 +240,10 @@ class Peripheral:
                 f"the link would not be encrypted, for there is no bond: bluetoothctl pair {self._who}",
                 5.0,
             )
+
+
+def _backend(client: BleakClient) -> str:
+    return str(getattr(client.backend_id, "value", client.backend_id))
 
 
 class MissingCharacteristicError(ConnectError):

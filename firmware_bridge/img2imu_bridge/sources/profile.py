@@ -94,7 +94,8 @@ class ProfileSource:
     def link_facts(self) -> dict[str, str]:
         """What is known of the link, for people."""
         facts: dict[str, str] = getattr(self._device, "facts", dict)()
-        return {"profile": f"{self._profile.title} ({self._profile.checked})", **facts}
+        loss = {"loss": self._timeline.accounting} if self._timeline else {}
+        return {"profile": f"{self._profile.title} ({self._profile.checked})", **facts, **loss}
 
     async def __aenter__(self) -> Self:
         for attempt in range(self._policy.tries):
