@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from img2imu_edge.recording import read_recording
+
 DOCS = Path(__file__).parents[2] / "docs"
 SNIPPET = re.compile(r"^```(python|sh)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PLACE = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "80"}
@@ -35,6 +37,33 @@ def test_the_page_on_own_activities_leads_from_recordings_to_decisions(tmp_path:
     assert "bent_over_row" in said[3]
     for name in ("exercises.html", "models/exercises.onnx"):
         assert (tmp_path / name).stat().st_size > 10_000
+
+
+@pytest.mark.timeout(240)
+def test_the_page_on_recording_leads_from_a_watch_to_a_model_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    snippets = SNIPPET.findall((DOCS / "record.md").read_text(encoding="utf-8"))
+    said = [run(kind, text, tmp_path) for kind, text in snippets]
+    assert [kind for kind, _ in snippets] == ["sh", "python", "sh", "sh", "sh", "sh"]
+    assert "witmotion_serial" in said[0]
+    recorded = sorted(path.name for path in (tmp_path / "data").iterdir())
+    assert recorded == [
+        f"{who}-00{n}.{kind}" for who in ("ann", "bob") for n in (1, 2, 3) for kind in ("csv", "json")
+    ]
+    for path in (tmp_path / "data").glob("*.csv"):
+        number = int(path.stem[-1]) - 1
+        exercise = ("pendulum", "abduction", "bent_over_row")[number]
+        played = read_recording(tmp_path / "tapes" / f"{path.stem[:3]}-{exercise}.csv")
+        kept = read_recording(path)
+        assert (kept.values == played.values).all()
+        assert kept.labels is not None
+        assert set(kept.labels) == {exercise}
+        assert kept.about["subject"] == path.stem[:3]
+    assert "macro-F1" in said[3]
+    assert "exercises.onnx  ok" in said[4]
+    assert "received 600   lost 0" in said[5]
 
 
 def test_links_lead_somewhere() -> None:
