@@ -89,6 +89,6 @@ def _summarise(recorder: Recorder, console: Console) -> None:
     if progress.lost:
         console.print(f"{progress.lost:,} samples got lost on the way and are gaps.", style="yellow")
     for warning in progress.warnings:
-        console.print(Text(warning, style="yellow"), soft_wrap=True)
+        console.print(Text(warning, style="yellow"))
     if any(writer.samples.values()):
         console.print(f"Next: img2imu finetune {writer.path.parent}", style="dim", soft_wrap=True)

@@ -112,7 +112,7 @@ async def gather(source: SensorLoggerSource, samples: int) -> tuple[np.ndarray, 
 async def test_an_apple_watch_in_si_units_with_our_signs_and_its_own_time() -> None:
     async with listening(message(n, watch(n)) for n in range(4)) as (source, _):
         assert source.info.channels == ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
-        assert source.info.rate == 50
+        assert (source.info.name, source.info.rate) == ("Sensor Logger, watch", 50)
         times, values = await gather(source, 100)
     expected = -np.arange(100) * 0.001 * STANDARD_GRAVITY
     assert np.allclose(values[:, 0], expected, atol=1e-6)

@@ -62,6 +62,19 @@ def test_what_is_recorded_is_what_the_device_sent(tmp_path: Path) -> None:
     assert about["source"] == "virtual:"
 
 
+def test_a_device_that_sends_g_is_noticed_and_not_put_right(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.csv"
+    rows = [f"{k * 0.02:.2f},{0.01 * (k % 3)},0,1" for k in range(500)]
+    tape.write_text("\n".join(["time,acc_x,acc_y,acc_z", *rows]))
+    done = start(f"virtual:?speed=max&recording={tape}", "-s", "ann", "-o", str(tmp_path), "--countdown", "0")
+    out, err = done.communicate(timeout=60)
+    assert done.returncode == 0, err
+    recording = i2e.read_recording(tmp_path / "ann-001.csv")
+    assert recording.values[:, 2].tolist() == [1.0] * 500
+    assert " g" in str(recording.about["warnings"])
+    assert " g" in out
+
+
 def test_killed_without_warning_all_but_the_last_second_is_there(tmp_path: Path) -> None:
     path = tmp_path / "ann-001.csv"
     recorder = start("virtual:", "-l", "walk", "-s", "ann", "-o", str(tmp_path), "--countdown", "0")

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult
 
 from img2imu_bridge.options import options_of, path_of
 from img2imu_bridge.sensorlogger.inbox import BusyError, Inbox, is_loopback
-from img2imu_bridge.sensorlogger.messages import Message, MessageError, Reading, read_message
+from img2imu_bridge.sensorlogger.messages import WRIST, Message, MessageError, Reading, read_message
 from img2imu_bridge.sensorlogger.motion import Frames, Motion, Worn
 from img2imu_bridge.sensorlogger.order import Order
 from img2imu_bridge.timeline import Timeline
@@ -110,7 +110,8 @@ class SensorLoggerSource:
         if self._timeline is None:
             raise SourceError("sensorlogger: has no phone yet; use `async with source`")
         first = self._motion.streams[0]
-        return StreamInfo(f"Sensor Logger, {first.name}", self._motion.channels, first.rate)
+        whose = Worn.WATCH if first.name == WRIST else Worn.PHONE
+        return StreamInfo(f"Sensor Logger, {whose}", self._motion.channels, first.rate)
 
     async def __aenter__(self) -> Self:
         await self._inbox.open()
