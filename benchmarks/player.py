@@ -167,7 +167,7 @@ def _break_now_and_then(band: Wearable, play: Play) -> None:
     """Break the link halfway between the device's own silences, with messages in its queue."""
 
     def watch() -> None:
-        per_second = play.rate / play.batch
+        per_second = play.rate / play.batch * (1 + play.duplicate)
         due = play.disconnect_every_s * per_second
         while True:
             time.sleep(_LOOK_EVERY_S)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import gc
 import json
 import os
 import sys
@@ -30,6 +31,9 @@ from benchmarks.player import FIRST, Link, Play, Player
 
 GROWTH_MB = 2.0
 """Most that resident memory may grow after the warm-up."""
+
+MOST_WARNINGS = 10
+"""Texts for people: each is kept once, however long the link stays bad."""
 
 WARM_UP = 0.2
 """Share of the run that belongs to the warm-up: caches and the allocator's arenas fill."""
@@ -71,6 +75,8 @@ class Result:
         cpu_share: CPU time per device time of the listening process: of a core, for a wearable in real time.
         rss_mb: Resident memory after the warm-up.
         growth_mb: What was added until the end.
+        growth_blocks: Pieces of memory that Python's own allocator holds, added likewise.
+        warnings: Texts that the source keeps for people.
         load: Processes that ran or waited on the machine, mean over the last minute.
     """
 
@@ -93,6 +99,8 @@ class Result:
     cpu_share: float
     rss_mb: float
     growth_mb: float
+    growth_blocks: int
+    warnings: int
     load: float
 
     def faults(self) -> list[str]:
@@ -111,6 +119,7 @@ class Result:
             "the sample number never wrapped": not self.number_wraps,
             "the clock never wrapped": not self.clock_wraps,
             f"memory grew by {self.growth_mb:.1f} MB": self.growth_mb > GROWTH_MB,
+            f"{self.warnings} warnings": self.warnings > MOST_WARNINGS,
         }
         return [text for text, wrong in expected.items() if wrong]
 
@@ -118,6 +127,7 @@ class Result:
 def main() -> int:
     """Run the cases that were asked for, each in a fresh process; all by default."""
     arguments = _parse()
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")  # else what glibc keeps for each thread hides what we keep
     results = []
     for link, rate in product(arguments.links, arguments.rates):
         batch = min(_MOST_PER_MESSAGE, max(1, round(rate * MESSAGE_S)))
@@ -171,7 +181,7 @@ def measure(play: Play, *, trace: bool = False) -> Result:
 async def _listen(play: Play, url: str, *, trace: bool) -> dict[str, Any]:
     source = Audited(i2e.open_source(url), play.rate)
     wearable = i2e.Wearable(url, source)
-    levels: list[float] = []
+    levels: list[tuple[float, float]] = []
     snapshots: list[tracemalloc.Snapshot] = []
     watch = asyncio.create_task(_watch(levels, source, round(play.rate * play.seconds), snapshots, trace))
     decisions, begin, cpu = 0, time.monotonic(), time.process_time()
@@ -182,12 +192,13 @@ async def _listen(play: Play, url: str, *, trace: bool) -> dict[str, Any]:
     if wearable.error:
         raise wearable.error
     if trace:
-        snapshots.append(tracemalloc.take_snapshot())
+        snapshots.append(_snapshot())
         for line in snapshots[-1].compare_to(snapshots[0], "lineno")[:_TOP]:
             print(line, file=sys.stderr)
-    warm = levels[int(WARM_UP * len(levels)) :] or [_rss_mb()]
+    warm = np.array(levels[int(WARM_UP * len(levels)) :])
     tenth = max(1, len(warm) // 10)
-    rss, end = float(np.median(warm[:tenth])), float(np.median(warm[-tenth:]))
+    rss, blocks = np.median(warm[:tenth], axis=0).tolist()
+    end, end_blocks = np.median(warm[-tenth:], axis=0).tolist()
     stats = source.stats
     return {
         "received": source.received,
@@ -202,18 +213,29 @@ async def _listen(play: Play, url: str, *, trace: bool) -> dict[str, Any]:
         "cpu_share": cpu / play.seconds,
         "rss_mb": rss,
         "growth_mb": end - rss,
+        "growth_blocks": round(end_blocks - blocks),
+        "warnings": len(stats.warnings),
     }
 
 
 async def _watch(
-    levels: list[float], source: Audited, made: int, snapshots: list[tracemalloc.Snapshot], trace: bool
+    levels: list[tuple[float, float]],
+    source: Audited,
+    made: int,
+    snapshots: list[tracemalloc.Snapshot],
+    trace: bool,
 ) -> None:
     while True:
         await asyncio.sleep(_LOOK_EVERY_S)
-        levels.append(_rss_mb())
+        levels.append((_rss_mb(), sys.getallocatedblocks()))
         if trace and not snapshots and source.last > WARM_UP * made:
             tracemalloc.start()
-            snapshots.append(tracemalloc.take_snapshot())
+            snapshots.append(_snapshot())
+
+
+def _snapshot() -> tracemalloc.Snapshot:
+    gc.collect()  # what only waits to be collected is no leak
+    return tracemalloc.take_snapshot()
 
 
 def _rss_mb() -> float:
@@ -239,6 +261,7 @@ def _print_row(result: Result, *, heading: bool) -> None:
         "CPU": f"{result.cpu_share:.2%}",
         "MB": f"{result.rss_mb:.0f}",
         "growth": f"{result.growth_mb:+.1f}",
+        "blocks": f"{result.growth_blocks:+}",
         "load": f"{result.load:.1f}",
     }
     if heading:
