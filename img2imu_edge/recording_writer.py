@@ -27,6 +27,7 @@ from img2imu_edge.samples import SampleBlock
 
 _UNITS: Final = {"time": "s", "acc": "m/s²", "gyr": "rad/s"}
 _MOST_NUMBERS: Final = 100_000
+_ROWS: Final = 32
 
 
 class RecordingWriter:
@@ -102,23 +103,22 @@ class RecordingWriter:
         if block.channels != self._channels:
             raise ValueError(f"the recording has {self._channels}, not {block.channels}")
         rows = []
-        counted: Counter[str] = Counter()
-        first, last = self._first, self._last
+        last = self._last
         for at, row, label in zip(block.times.tolist(), block.values, labels, strict=True):
-            if first == -np.inf:
-                first = at
-            time = round(at - first, 6)
+            if self._first == -np.inf:
+                self._first = at
+            time = round(at - self._first, 6)
             if not time > last:  # NaN neither
                 self.skipped += 1
                 continue
             last = time
-            counted[label] += 1
             # The shortest decimal that reads as the same float32.
             rows.append([f"{time:.6f}", *(str(v) if np.isfinite(v) else "" for v in row), label])
-        if rows:
-            self._append(*rows)
-            self._first, self._last, self.seconds = first, last, max(last, 0.0)
-            self.samples.update(counted)
+        for start in range(0, len(rows), _ROWS):  # on a full disk, not all of a large block is lost
+            some = rows[start : start + _ROWS]
+            self._append(*some)
+            self.seconds = self._last = float(some[-1][0])
+            self.samples.update(row[-1] for row in some)
 
     def sync(self) -> None:
         """Have the system write to the disk; may take a while, and may be called from another thread.

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import math
+import re
 import signal
 import sys
 import time
@@ -31,6 +32,7 @@ from img2imu_edge.source import Source
 
 _FRAME_SECONDS: Final = 0.125
 _SYNC_SECONDS: Final = 0.5
+_SECRET: Final = re.compile(r"[^=]*(token|key|secret|password)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,5 +214,7 @@ def _until(block: SampleBlock, end: float) -> tuple[SampleBlock, bool]:
 
 
 def _without_secrets(url: str) -> str:
-    """A URL less its options, which may hold a token."""
-    return urlsplit(url)._replace(query="").geturl()
+    """A URL less the options that nobody else should see."""
+    parts = urlsplit(url)
+    kept = [option for option in parts.query.split("&") if not _SECRET.match(option)]
+    return parts._replace(query="&".join(kept)).geturl()

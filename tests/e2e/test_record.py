@@ -43,7 +43,7 @@ def has(path: Path, size: int) -> bool:
 
 
 def test_what_is_recorded_is_what_the_device_sent(tmp_path: Path) -> None:
-    url = "virtual:?speed=30&loss=0.05&seed=3"
+    url = "virtual:?speed=30&loss=0.05&seed=3&unplug_every_s=6&unplug_for_s=1"
     options = ["-l", "exercise", "-s", "ann", "-p", "left wrist", "-o", str(tmp_path / "data")]
     done = start(url, *options, "--countdown", "0", "--seconds", "20")
     out, err = done.communicate(timeout=60)
@@ -59,7 +59,8 @@ def test_what_is_recorded_is_what_the_device_sent(tmp_path: Path) -> None:
     about = recording.about
     assert about["lost"] == index[-1] + 1 - len(recording) > 0
     assert about["ended_by"] == "the time is over"
-    assert about["source"] == "virtual:"
+    assert about["source"] == url
+    assert np.diff(index).max() >= 40  # what it sampled while it was unplugged
 
 
 def test_a_device_that_sends_g_is_noticed_and_not_put_right(tmp_path: Path) -> None:
@@ -170,3 +171,10 @@ def test_what_cannot_be_recorded_is_said_before(tmp_path: Path, options: list[st
     assert done.returncode == 1
     assert match in err
     assert not (tmp_path / "data").exists()
+
+
+def test_no_token_is_written_down() -> None:
+    from img2imu_edge.cli.recorder import _without_secrets
+
+    url = "sensorlogger:?host=0.0.0.0&token=secret&port=1&Access_Key=secret"
+    assert _without_secrets(url) == "sensorlogger:?host=0.0.0.0&port=1"

@@ -27,6 +27,7 @@ _LISTEN: Final = 2.0
 _PATIENCE: Final = 6.0
 _LINES: Final = 10
 _SHOWN: Final = 40
+_OFF: Final = 0.1
 
 
 class Lines:
@@ -60,7 +61,11 @@ def _numbers(line: bytes) -> tuple[float, ...] | None:
 
 
 class CsvLines:
-    """Any board that prints its samples; see `Profile`."""
+    """Any board that prints its samples; see `Profile`.
+
+    A rate that is measured comes out a little different each time. A board that is plugged in again is to be
+    the same one, so a source has a copy of its own, which remembers what was measured first.
+    """
 
     name = "csv_lines"
     title = "any board that prints lines of 3 or 6 numbers (Edge Impulse data forwarder)"
@@ -68,13 +73,23 @@ class CsvLines:
     checked = "Edge Impulse's documentation; never seen on hardware"
     baud = 115200
 
+    def __init__(self) -> None:
+        self._settled: Stream | None = None
+
     def recognises(self, advertisement: Advertisement) -> bool:
         """Never: it does not advertise."""
         return False
 
     def decoder(self) -> CsvDecoder:
         """A decoder for one connection."""
-        return CsvDecoder()
+        return CsvDecoder(self)
+
+    def settle(self, stream: Stream) -> Stream:
+        """The stream as it was measured first, if this is the same one."""
+        first = self._settled
+        if first is None or first.channels != stream.channels or abs(stream.rate / first.rate - 1) > _OFF:
+            self._settled = first = stream
+        return first
 
 
 PROFILE = CsvLines()
@@ -83,7 +98,8 @@ PROFILE = CsvLines()
 class CsvDecoder:
     """Decoder of lines; see `Decoder`."""
 
-    def __init__(self) -> None:
+    def __init__(self, profile: CsvLines) -> None:
+        self._profile = profile
         self._lines = Lines()
         self._fields = 0
         self._kept = 0
@@ -111,7 +127,7 @@ class CsvDecoder:
             raise SourceError("too few lines came to tell the sampling rate; give it, such as &rate=50")
         channels = _AXES[usual] if wishes.gyroscope else ACCELEROMETER
         self._fields, self._kept = usual, len(channels)
-        return (Stream(_STREAM, channels, wishes.rate or nominal(pace.rate)),)
+        return (self._profile.settle(Stream(_STREAM, channels, wishes.rate or nominal(pace.rate))),)
 
     def decode(self, characteristic: str, value: bytes) -> list[Packet]:
         """Understand bytes; each line that is none makes an empty packet, which counts as corrupt."""

@@ -20,6 +20,9 @@ FIELDS: Final = {
 }
 """The sensors that are kept, their names without blanks in lower case, and the fields of each."""
 
+MOST_READINGS: Final = 10_000
+"""In one message: half a minute of all motion sensors at 100 Hz."""
+
 _LATEST: Final = 1 << 63
 _LARGEST: Final = 1e6
 
@@ -82,6 +85,8 @@ def read_message(body: bytes) -> Message | None:
     number = data.get("messageId")
     if not isinstance(payload, list) or not isinstance(number, int) or isinstance(number, bool) or number < 0:
         raise MessageError("not a message of Sensor Logger: messageId, sessionId, deviceId, payload expected")
+    if len(payload) > MOST_READINGS:
+        raise MessageError(f"more than {MOST_READINGS} readings at once; make the batch period shorter")
     readings, malformed = [], 0
     for entry in payload:
         sensor = re.sub("[^a-z]", "", str(entry.get("name", "")).lower()) if isinstance(entry, dict) else ""

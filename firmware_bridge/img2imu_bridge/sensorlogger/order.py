@@ -12,7 +12,7 @@ from img2imu_edge.source import LinkStats
 PATIENCE_S: Final = 2.0
 """Seconds that a message is waited for while later ones are there."""
 
-_MOST: Final = 32
+_MOST: Final = 16
 _FROM_START: Final = 8
 
 

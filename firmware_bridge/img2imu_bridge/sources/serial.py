@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from urllib.parse import SplitResult
 
@@ -66,7 +67,7 @@ def open_serial(url: SplitResult) -> Source:
         raise SourceError("serial: needs a port, such as serial:///dev/ttyUSB0 or serial:COM3")
     if not options.profile:
         return serial_source(url.geturl(), port, options)
-    profile = find_profile(options.profile)
+    profile = copy(find_profile(options.profile))
     if profile.carrier != "serial":
         raise SourceError(f"{profile.title} does not come over a serial port; use ble: for it")
     wishes = Wishes(options.rate or None)

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from img2imu_bridge.profiles import Decoder, Packet, Stream, Wishes
-from img2imu_bridge.profiles.csv_lines import CsvDecoder, Lines
+from img2imu_bridge.profiles.csv_lines import CsvLines, Lines
 from img2imu_bridge.profiles.pace import Pace, nominal
 from img2imu_bridge.profiles.registry import find_profile
 from img2imu_bridge.profiles.witmotion_serial import Frames, WitMotionDecoder
@@ -107,7 +107,7 @@ async def test_golden_frames_of_the_makers_document() -> None:
 
 
 @given(data=st.binary(max_size=80), places=st.lists(st.integers(0, 10_000), max_size=12))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_frames_are_found_among_anything_and_however_they_are_cut(data: bytes, places: list[int]) -> None:
     sent = data.replace(b"\x55", b"\x54") + wit(0, 3) + data + wit(3, 3)
     whole = [(kind, body.tobytes(), odd) for kind, body, odd in Frames().push(sent)]
@@ -176,7 +176,7 @@ def test_no_bytes_break_the_lines_or_fill_the_memory(data: bytes) -> None:
 
 async def test_axes_are_counted_and_odd_lines_too() -> None:
     for axes in (3, 6):
-        decoder = CsvDecoder()
+        decoder = CsvLines().decoder()
         (stream,) = await started(decoder, csv(0, 30, axes), Wishes(50.0))
         assert (len(stream.channels), stream.rate) == (axes, 50)
         packets = decoder.decode("", b"5\n" + csv(0, 2, axes) + b"1,2\n9999e99,0,0\n" + csv(2, 1, axes))
@@ -194,7 +194,7 @@ async def test_axes_are_counted_and_odd_lines_too() -> None:
 )
 async def test_other_text_is_shown_with_what_to_do(sent: bytes, match: str) -> None:
     with pytest.raises(SourceError, match=match):
-        await started(CsvDecoder(), sent, Wishes(50.0))
+        await started(CsvLines().decoder(), sent, Wishes(50.0))
 
 
 def test_the_pace_is_the_nominal_one() -> None:
@@ -211,6 +211,9 @@ class Board:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "port"
+        self.plug()
+
+    def plug(self) -> None:
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
         self.path.symlink_to(os.ttyname(self._slave))
@@ -220,24 +223,26 @@ class Board:
         begin, sent, noises = time.monotonic(), 0, 0
         while (now := time.monotonic() - begin) < seconds:
             due = int(now * rate)
-            if due > sent:
+            if due > sent and self._master >= 0:
                 os.write(self._master, make(sent, due - sent))  # type: ignore[operator]
-                sent = due
-            if now > 0.5 * noises:
+            sent = due
+            if noise and now > 0.5 * noises:
                 os.write(self._master, noise)
                 noises += 1
             await asyncio.sleep(0.01)
 
-    def close(self) -> None:
+    def unplug(self) -> None:
+        self.path.unlink()
         os.close(self._slave)
         os.close(self._master)
+        self._master = -1
 
 
 @pytest.fixture
 async def board(tmp_path: Path) -> AsyncIterator[Board]:
     board = Board(tmp_path)
     yield board
-    board.close()
+    board.unplug()
 
 
 async def gather(url: str, seconds: float) -> tuple[Source, list[SampleBlock]]:
@@ -260,6 +265,7 @@ def in_a_row(blocks: list[SampleBlock], step: float) -> np.ndarray:
 async def test_200_samples_a_second_over_a_genuine_port_none_lost(board: Board) -> None:
     sending = asyncio.create_task(board.send(wit, 200, 20))
     source, blocks = await gather(f"serial://{board.path}?profile=witmotion_serial", 3.5)
+    assert not sending.done()
     sending.cancel()
     assert source.info.rate == 200
     steps = in_a_row(blocks, 16 * STANDARD_GRAVITY / 32768)
@@ -270,11 +276,42 @@ async def test_200_samples_a_second_over_a_genuine_port_none_lost(board: Board) 
 
 async def test_lines_over_a_genuine_port_through_noise(board: Board) -> None:
     sending = asyncio.create_task(board.send(csv, 50, 20, noise=b"battery low\n"))
-    source, blocks = await gather(f"serial://{board.path}?profile=csv_lines", 4.0)
+    source, blocks = await gather(f"serial://{board.path}?profile=csv_lines", 3.2)
+    assert not sending.done()
     sending.cancel()
     assert source.info.rate == pytest.approx(50, rel=0.1)  # the host may be busy
     assert np.allclose(in_a_row(blocks, 1 / 8), 1)
     assert source.stats.corrupt >= 1
+
+
+async def test_a_board_that_is_plugged_in_again_goes_on_after_a_gap(board: Board) -> None:
+    sending = asyncio.create_task(board.send(csv, 50, 20))
+
+    async def trip() -> None:
+        await asyncio.sleep(1.5)
+        board.unplug()
+        await asyncio.sleep(0.4)
+        board.plug()
+
+    tripping = asyncio.create_task(trip())
+    source, blocks = await gather(f"serial://{board.path}?profile=csv_lines&rate=50", 4.5)
+    assert not sending.done()
+    sending.cancel()
+    await tripping
+    assert source.stats.reconnects == 1
+    counted = np.concatenate([block.values[:, 0] for block in blocks]) * 8
+    gap = int(np.argmax(np.diff(counted)))
+    times = np.concatenate([block.times for block in blocks])
+    assert np.diff(counted)[gap] > 15
+    assert times[gap + 1] - times[gap] == pytest.approx(np.diff(counted)[gap] / 50, abs=0.25)
+    assert len(counted) - gap > 10
+
+
+def test_a_rate_measured_again_is_the_same_unless_it_is_another_one() -> None:
+    profile = CsvLines()
+    first = profile.settle(Stream("lines", ("acc_x",), 37.0))
+    assert profile.settle(Stream("lines", ("acc_x",), 38.0)) is first
+    assert profile.settle(Stream("lines", ("acc_x",), 50.0)).rate == 50
 
 
 def test_they_are_found_by_name() -> None:
