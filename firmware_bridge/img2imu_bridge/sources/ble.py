@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 from urllib.parse import SplitResult
@@ -14,8 +15,10 @@ from img2imu_bridge.ble.scan import find
 from img2imu_bridge.options import options_of, path_of
 from img2imu_bridge.profiles import Wishes
 from img2imu_bridge.profiles.registry import find_profile, recognise
+from img2imu_bridge.profiles.wire import WireProfile
 from img2imu_bridge.sources.profile import ProfileSource
 from img2imu_bridge.supervisor import LinkPolicy, WireSource
+from img2imu_bridge.transport import Transport
 from img2imu_bridge.transports.ble import GattTransport
 from img2imu_edge.errors import SourceError
 from img2imu_edge.samples import SampleBlock
@@ -107,14 +110,16 @@ class BleSource:
 
     async def __aenter__(self) -> Self:
         name = self._options.profile or await self._guess()
-        if name == WIRE:
-            wire = WireSource(self.url, self._transport, self._options.policy())
+        profile = None if name == WIRE else find_profile(name)
+        wishes = Wishes(self._options.rate or None, self._options.gyroscope)
+        if profile is None or isinstance(profile, WireProfile):
+            make = self._transport if profile is None else partial(self._ready, profile, wishes)
+            wire = WireSource(self.url, make, self._options.policy())
             self.stats = wire.stats
             self._source = await wire.__aenter__()
         else:
-            wishes = Wishes(self._options.rate or None, self._options.gyroscope)
             policy = replace(self._options.policy(), silence=10.0)
-            other = ProfileSource(self.url, self._make, find_profile(name), wishes, policy)
+            other = ProfileSource(self.url, self._make, profile, wishes, policy)
             self.stats = other.stats
             self._source = await other.__aenter__()
         return self
@@ -150,3 +155,6 @@ class BleSource:
 
     def _transport(self, stats: LinkStats) -> GattTransport:
         return GattTransport(self._make(stats))
+
+    def _ready(self, profile: WireProfile, wishes: Wishes, stats: LinkStats) -> Transport:
+        return profile.transport(self._make(stats), wishes)
