@@ -41,8 +41,9 @@ def record(
 ) -> None:
     """Record a wearable's motion with labels.
 
-    One label holds from the beginning. Of several, choose by the keys 1 to 9 while recording; space takes the
-    label away, q stops. No file is ever overwritten, and what was received is on disk within a second.
+    One label holds from the beginning. Of several, choose by the keys 1 to 9;
+    space takes the label away, q stops. No file is ever overwritten, and what
+    was received is on disk within a second.
 
     Examples:
       img2imu record serial:///dev/ttyUSB0 --label walking --subject ann -o data

@@ -70,7 +70,7 @@ class CsvLines:
     name = "csv_lines"
     title = "any board that prints lines of 3 or 6 numbers (Edge Impulse data forwarder)"
     carrier: Literal["ble", "serial"] = "serial"
-    checked = "Edge Impulse's documentation; never seen on hardware"
+    checked = "from Edge Impulse's documentation; not seen on hardware"
     baud = 115200
 
     def __init__(self) -> None:

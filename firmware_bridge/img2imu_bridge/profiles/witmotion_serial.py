@@ -98,7 +98,7 @@ class WitMotionSerial:
     name = "witmotion_serial"
     title = "WitMotion WT901, HWT905 and other serial ones"
     carrier: Literal["ble", "serial"] = "serial"
-    checked = "the maker's protocol document; never seen on hardware"
+    checked = "from the maker's protocol document; not seen on hardware"
     baud = BAUD
 
     def recognises(self, advertisement: Advertisement) -> bool:

@@ -118,6 +118,26 @@ def test_frames_are_found_among_anything_and_however_they_are_cut(data: bytes, p
     assert len(frames._rest) < 11
 
 
+MIXED = st.lists(
+    st.tuples(st.sampled_from([0x50, 0x51, 0x52, 0x53, 0x5F]), st.binary(min_size=8, max_size=8)).map(
+        lambda made: frame(made[0], np.frombuffer(made[1], "<i2").tolist())
+    )
+    | st.binary(max_size=5),
+    max_size=30,
+)
+
+
+@given(first=st.sampled_from([AT_REST + TURNING, NOON + AT_REST + TURNING, AT_REST]), parts=MIXED)
+@settings(max_examples=60, deadline=None)
+def test_no_order_of_frames_and_no_content_breaks_the_decoder(first: bytes, parts: list[bytes]) -> None:
+    decoder = WitMotionDecoder()
+    (stream,) = asyncio.run(started(decoder, first * 9, Wishes()))
+    data = b"".join(parts)
+    packets = decoder.decode("", data)
+    assert all(packet.values.shape[1:] == (len(stream.channels),) for packet in packets)
+    assert sum(len(packet.values) for packet in packets) <= len(data) // 11
+
+
 async def test_a_wrong_sum_costs_half_a_sample_and_is_counted() -> None:
     decoder = WitMotionDecoder()
     await started(decoder, wit(0, 9), Wishes())
