@@ -11,11 +11,21 @@ from collections.abc import Callable, Iterator
 _ESCAPE = b"\x1b"
 
 
+def has_keyboard() -> bool:
+    """Whether single keys can come: from a POSIX terminal, with this process in its foreground."""
+    if sys.platform == "win32" or not sys.stdin.isatty():
+        return False
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # a terminal that does not control anybody
+        return True
+
+
 @contextlib.contextmanager
 def single_keys(on_key: Callable[[str], None]) -> Iterator[bool]:
     """Have each key reported as it is pressed; needs a running event loop.
 
-    Ctrl+C and the like keep their meaning. Without a POSIX terminal no key comes.
+    Ctrl+C and the like keep their meaning. Without a keyboard no key comes.
 
     Args:
         on_key: Called with each character.
@@ -23,7 +33,7 @@ def single_keys(on_key: Callable[[str], None]) -> Iterator[bool]:
     Yields:
         Whether keys come.
     """
-    if sys.platform == "win32" or not sys.stdin.isatty():
+    if sys.platform == "win32" or not has_keyboard():
         yield False
         return
     import termios

@@ -8,7 +8,6 @@ import dataclasses
 import math
 import re
 import signal
-import sys
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,7 +18,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.live import Live
 
-from img2imu_edge.cli.keyboard import single_keys
+from img2imu_edge.cli.keyboard import has_keyboard, single_keys
 from img2imu_edge.cli.record_view import Progress, record_view
 from img2imu_edge.cli.traces import Traces
 from img2imu_edge.errors import RecordingError
@@ -88,15 +87,15 @@ class Recorder:
             RecordingError: If the file cannot be written, or several labels lack a keyboard.
             SourceError: If the source fails for good.
         """
-        if len(self._plan.labels) > 1 and not sys.stdin.isatty():
+        if len(self._plan.labels) > 1 and not has_keyboard():
             raise RecordingError(
                 "several labels are chosen by keys, and there is no keyboard here: give one --label, or run "
                 "it in a terminal"
             )
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError):  # on Windows
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(number, self._end, signal.Signals(number).name)
+            for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
+                loop.add_signal_handler(number, self._end, number.name)
         hint = getattr(self._source, "hint", "")
         self._console.print(hint or f"Connecting to {_without_secrets(self._plan.url)} …", style="dim")
         async with self._source as source:

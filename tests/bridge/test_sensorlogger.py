@@ -7,6 +7,7 @@ import contextlib
 import json
 import math
 import socket
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterable
@@ -21,7 +22,7 @@ from img2imu_bridge.sensorlogger.messages import FIELDS, Message, MessageError, 
 from img2imu_bridge.sensorlogger.order import Order
 from img2imu_bridge.sources.sensorlogger import SensorLoggerOptions, SensorLoggerSource
 
-from img2imu_edge.errors import SourceError
+from img2imu_edge.errors import MissingExtraError, SourceError
 from img2imu_edge.samples import STANDARD_GRAVITY, SampleBlock
 from img2imu_edge.source import LinkStats, open_source
 
@@ -243,6 +244,13 @@ async def test_a_port_in_use_and_an_open_door_are_said() -> None:
             pass
     everywhere = open_source(f"sensorlogger:?host=0.0.0.0&token={TOKEN}")
     assert "//0." not in everywhere.hint  # type: ignore[attr-defined]
+
+
+async def test_without_the_web_server_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(MissingExtraError, match=r"uvicorn.*pip install 'img2imu-edge\[web\]'"):
+        async with open_source("sensorlogger:?port=0"):
+            pass
 
 
 KEYS = ["payload", "messageId", "name", "values", "time", "x", "y", "z", "wrist motion"]
