@@ -216,6 +216,10 @@ def create_recording(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         taken = [p.stem for p in folder.glob(f"{stem}-*") if p.suffix in (".csv", ".json")]
+    except FileExistsError as error:
+        raise RecordingError(
+            f"{folder} is a file; give a folder, and each recording gets its own file"
+        ) from error
     except OSError as error:
         raise RecordingError(f"cannot write into {folder}: {error.strerror or error}") from error
     numbers = [int(t[len(stem) + 1 :]) for t in taken if re.fullmatch(r"\d{1,5}", t[len(stem) + 1 :])]

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.live import Live
@@ -214,6 +213,6 @@ def _until(block: SampleBlock, end: float) -> tuple[SampleBlock, bool]:
 
 def _without_secrets(url: str) -> str:
     """A URL less the options that nobody else should see."""
-    parts = urlsplit(url)
-    kept = [option for option in parts.query.split("&") if not _SECRET.match(option)]
-    return parts._replace(query="&".join(kept)).geturl()
+    base, _, query = url.partition("?")
+    kept = "&".join(option for option in query.split("&") if not _SECRET.match(option))
+    return f"{base}?{kept}" if kept else base

@@ -183,3 +183,4 @@ def test_no_token_is_written_down() -> None:
 
     url = "sensorlogger:?host=0.0.0.0&token=secret&port=1&Access_Key=secret"
     assert _without_secrets(url) == "sensorlogger:?host=0.0.0.0&port=1"
+    assert _without_secrets("serial:///dev/ttyUSB0") == "serial:///dev/ttyUSB0"

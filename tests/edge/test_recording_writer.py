@@ -85,6 +85,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordingError, match="cannot write into"):
         create_recording(tmp_path / "file" / "data", "ann", ACCELEROMETER, {})
+    with pytest.raises(RecordingError, match="is a file; give a folder"):
+        create_recording(tmp_path / "file", "ann", ACCELEROMETER, {})
 
 
 def test_a_last_line_that_was_cut_goes_and_no_other(tmp_path: Path) -> None:
