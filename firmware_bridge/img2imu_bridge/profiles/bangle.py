@@ -1,7 +1,7 @@
 """Bangle.js 1 and 2: an app that speaks our wire protocol, put onto the watch while the host listens.
 
 The watch's Nordic UART is a JavaScript console; what is said of it here is from its sources
-(README_Protocol.md, src/jsinteractive.c and src/jsdevices.c of github.com/espruino/Espruino at c5ff787b1991). A
+(README_Protocol.md, src/jsinteractive.c, src/jsdevices.c of github.com/espruino/Espruino at c5ff787b1991). A
 line that begins with DLE is executed without an echo, and an escaped line feed does not end it. Once the app
 has the line, it carries our frames. A watch that was merely out of reach has the app still, and it counted on
 meanwhile; it ends with the host's STOP, or ten minutes after its host went away.
@@ -37,7 +37,7 @@ _XON, _XOFF = b"\x11", b"\x13"
 _KEPT: Final = 4096
 """Bytes of what the console says that are kept."""
 _PACE: Final = 8000
-"""Bytes per second to send at most: XOFF takes its time, and 1280 bytes fit after it (boards/BANGLEJS2.py)."""
+"""Bytes per second to send at most: XOFF takes time, and 1280 bytes fit after it (boards/BANGLEJS2.py)."""
 _HOLD_S: Final = 5.0
 """Seconds that the watch may hold back the text."""
 
