@@ -26,7 +26,8 @@ BEHIND_S = 1.0
 are. A source that goes as fast as it is taken tells no arrival times, and is never behind."""
 
 _ROUND_BLOCKS = 64
-"""Blocks of a wearable that are taken at once, so that one that is far behind does not delay the others."""
+"""Blocks of a wearable that are taken at once, so that one that goes as fast as it is taken does not delay the
+others. One that is behind has all taken that waits: it is worth one decision, however many blocks there are."""
 
 
 @dataclass(slots=True, eq=False)
@@ -147,7 +148,8 @@ class _Load:
 def _waiting(wearable: Wearable) -> tuple[list[SampleBlock], bool]:
     """Blocks that wait, and whether they are the last ones."""
     queue, blocks = wearable._queue, list[SampleBlock]()
-    while not queue.empty() and len(blocks) < _ROUND_BLOCKS:
+    most = QUEUE_BLOCKS if wearable._behind else _ROUND_BLOCKS
+    while not queue.empty() and len(blocks) < most:
         block = queue.get_nowait()
         if block is None:
             wearable.ended = True

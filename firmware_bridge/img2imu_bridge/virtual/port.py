@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from img2imu_bridge.wire.framing import FrameReader, encode_frame
 from img2imu_bridge.wire.protocol import MAX_MESSAGE
 
-_LOOKS: Final = 3
+_LOOKS: Final = 6
 _LOOK_EVERY_S: Final = 0.003
 
 
