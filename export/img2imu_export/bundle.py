@@ -19,7 +19,7 @@ from img2imu_edge.decision import DecisionMaker
 from img2imu_edge.errors import ModelError
 from img2imu_edge.golden import Array, Golden
 from img2imu_edge.model import Model, open_model
-from img2imu_export.write import write_whole
+from img2imu_edge.whole import write_whole
 
 Kind = Literal["android", "ios"]
 """Whose phones a bundle is for."""

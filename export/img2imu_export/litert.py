@@ -8,10 +8,7 @@ powers span more than eight bits.
 from __future__ import annotations
 
 import contextlib
-import io
-import logging
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -23,6 +20,7 @@ from img2imu_edge.card import Form
 from img2imu_export.converting import converting
 from img2imu_export.extras import need
 from img2imu_export.flatbuffer import tidy
+from img2imu_export.quiet import quiet
 from img2imu_export.targets import Converted, OneFile, Options, Trained
 
 _SIGNATURE = "serving_default"
@@ -204,19 +202,8 @@ def _keep_float(made: Any, names: Any, content: bytes, layers: Sequence[str]) ->
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the converters' progress and remarks to themselves; errors still come out as exceptions."""
+    """Keep the converters' progress and remarks to themselves, those of their native libraries too."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    silence = io.StringIO()
-    try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(silence),
-            contextlib.redirect_stderr(silence),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
+    with quiet():
+        yield

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from img2imu_edge.card import ModelCard
+from img2imu_edge.whole import write_whole
 from img2imu_export.auto import Choice
 from img2imu_export.evidence import Evidence
 from img2imu_export.extras import need
 from img2imu_export.layers import added_noise
 from img2imu_export.pipeline import Export
 from img2imu_export.targets import Options
-from img2imu_export.write import write_whole
 
 
 def write(

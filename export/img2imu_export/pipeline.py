@@ -14,13 +14,14 @@ from img2imu_edge.card import ModelCard
 from img2imu_edge.decision import DecisionMaker
 from img2imu_edge.errors import ModelError
 from img2imu_edge.spectrogram import SpectrogramPlan
+from img2imu_edge.whole import write_whole
 from img2imu_export.evidence import Evidence
 from img2imu_export.extras import need
 from img2imu_export.layers import worst
 from img2imu_export.report import Bounds, Candidate, Comparison, Reference, Rejects, measure, timed
 from img2imu_export.seal import complete, error_bound, golden
 from img2imu_export.targets import Converted, Options, Samples, Target, Trained
-from img2imu_export.write import check_writable, write_whole
+from img2imu_export.write import check_writable
 
 if TYPE_CHECKING:
     from img2imu_training.network import Network

@@ -7,6 +7,7 @@ import contextlib
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from img2imu_edge.cli.live import follow, follow_all
 from img2imu_edge.cli.options import JsonFlag, ModelOption, OutOption, TrustedKeyOption
@@ -45,6 +46,9 @@ def run(
     wearables = [Wearable(url, open_source(url)) for url in source]
     if len(set(source)) < len(source):
         raise SourceError("a source is given twice; each device can be listened to once")
+    for wearable in wearables:
+        if hint := getattr(wearable.source, "hint", ""):  # what a source that waits to be called is waiting for
+            Console(stderr=True).print(hint, style="dim", markup=False)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_run(wearables, loaded, json, out))
     failed = [wearable for wearable in wearables if wearable.error]

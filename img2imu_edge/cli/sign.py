@@ -14,7 +14,7 @@ from img2imu_edge.errors import ModelError
 from img2imu_edge.model import read_card
 from img2imu_edge.signature import fingerprint_of, new_key, signed_by
 from img2imu_edge.signature import sign as signed
-from img2imu_edge.whole import replace_whole
+from img2imu_edge.whole import write_whole
 
 
 def sign(
@@ -99,5 +99,5 @@ def _sign(path: Path, key: Path) -> None:
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     done = signed(parts, key)
-    replace_whole(path, pack(done))
+    write_whole(path, pack(done))
     Console().print(f"{path}  signed with the key {signed_by(done)}", markup=False, soft_wrap=True)

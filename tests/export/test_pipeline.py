@@ -28,10 +28,11 @@ from img2imu_export.pipeline import Export, Exporter, take_times
 from img2imu_export.report import Bounds
 from img2imu_export.seal import golden
 from img2imu_export.targets import Layer, Options, Trained, find_target
-from img2imu_export.write import check_writable, write_whole
+from img2imu_export.write import check_writable
 
 import img2imu_edge as i2e
 from img2imu_edge.spectrogram import SpectrogramPlan
+from img2imu_edge.whole import write_whole
 
 STRICT, LOOSE = Bounds(agreement=1.1), Bounds(agreement=0.9, f1_loss=0.1)
 
@@ -206,7 +207,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
 _WRITER = """
 import sys
 from pathlib import Path
-from img2imu_export.write import write_whole
+from img2imu_edge.whole import write_whole
 path, old, new = Path(sys.argv[1]), b"a" * (8 << 20), b"b" * (8 << 20)
 write_whole(path, old)
 print("ready", flush=True)

@@ -7,6 +7,7 @@ import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -20,6 +21,9 @@ from img2imu_edge.source import LinkStats, StreamInfo
 
 SILENCE_S: Final = 10.0
 """Seconds without a packet until a device that cannot be asked is taken for lost."""
+
+RATE_TOLERANCE: Final = 0.1
+"""How far a rate may be off the one before a reconnect, as a share, and be the same."""
 
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 30.0
@@ -189,7 +193,7 @@ class ProfileSource:
                 raise SourceError(
                     f"lost {self.url}: {cause}. Gave up after {self._policy.retry_for:g} s: {error}"
                 ) from error
-            if streams != self._streams:
+            if not _alike(streams, self._streams):
                 await self._disconnect()
                 raise SourceError(f"{self.url} delivers other channels or another rate now; connect anew")
             self.stats.reconnects += 1
@@ -197,6 +201,16 @@ class ProfileSource:
             if text not in self.stats.warnings:
                 self.stats.warnings.append(text)
             return
+
+
+def _alike(one: Sequence[Stream], other: Sequence[Stream]) -> bool:
+    """Whether streams are the same, but for rates that were measured."""
+    if len(one) != len(other):
+        return False
+    return all(
+        replace(a, rate=b.rate) == b and abs(a.rate - b.rate) <= RATE_TOLERANCE * b.rate
+        for a, b in zip(one, other, strict=True)
+    )
 
 
 def _is_stale(error: Any) -> bool:
