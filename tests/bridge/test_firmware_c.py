@@ -36,8 +36,8 @@ from img2imu_bridge.wire.messages import (
 from img2imu_bridge.wire.stream import StreamDecoder
 
 FIRMWARE = Path(__file__).parents[2] / "firmware_bridge" / "firmware"
-SOURCE = FIRMWARE / "img2imu_wire.c"
-STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", f"-I{FIRMWARE}"]
+SOURCES = [FIRMWARE / "src" / "img2imu_wire.c", FIRMWARE / "src" / "img2imu_device.c"]
+STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", f"-I{FIRMWARE / 'src'}"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
 
 if shutil.which("cc"):
@@ -110,6 +110,16 @@ class CReceiver(ctypes.Structure):
     )
 
 
+class CQueue(ctypes.Structure):
+    _fields_ = (
+        ("bytes", ctypes.POINTER(ctypes.c_uint8)),
+        ("capacity", ctypes.c_size_t),
+        ("used", ctypes.c_size_t),
+        ("most", ctypes.c_size_t),
+        ("dropped", ctypes.c_uint32),
+    )
+
+
 class CBatch(ctypes.Structure):
     _fields_ = (
         ("message", ctypes.POINTER(ctypes.c_uint8)),
@@ -125,7 +135,7 @@ class Wire:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.c = library
-        for name in ("encode_info", "encode_data", "encode_status", "encode_frame", "receive"):
+        for name in ("encode_info", "encode_data", "encode_status", "encode_frame", "receive", "queue_drain"):
             getattr(library, f"img2imu_{name}").restype = ctypes.c_size_t
         library.img2imu_batch_add.restype = library.img2imu_batch_flush.restype = ctypes.c_size_t
         library.img2imu_crc.restype = ctypes.c_uint16
@@ -209,7 +219,7 @@ def as_c(info: Info) -> CInfo:
 @pytest.fixture(scope="module")
 def wire(tmp_path_factory: pytest.TempPathFactory) -> Wire:
     library = tmp_path_factory.mktemp("firmware") / "wire.so"
-    build(["-std=c99", *STRICT, "-shared", "-fPIC", str(SOURCE), "-o", str(library)])
+    build(["-std=c99", *STRICT, "-shared", "-fPIC", *map(str, SOURCES), "-o", str(library)])
     return Wire(ctypes.CDLL(str(library)))
 
 
@@ -408,6 +418,69 @@ def test_a_batch_holds_a_sample_at_least(wire: Wire, capacity: int, axes: int, f
     assert bool(done) == fits
 
 
+# The queue.
+
+SEND = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint8), ctypes.c_size_t)
+
+
+@given(
+    st.integers(0, 300),
+    st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from([0x11, 0x12, 0x12, 0x13]), st.binary(max_size=90)).map(
+                lambda pair: bytes([pair[0]]) + pair[1]
+            ),
+            st.integers(0, 4),  # as many are taken
+            st.integers(10, 60).map(float),  # longer ones go
+        ),
+        max_size=30,
+    ),
+)
+def test_a_full_queue_drops_the_oldest_batches_whole(
+    wire: Wire, capacity: int, steps: list[bytes | int | float]
+) -> None:
+    buffer = (ctypes.c_uint8 * (capacity + 8))(*[0xA5] * (capacity + 8))
+    queue = CQueue()
+    at = ctypes.byref(queue)
+    wire.c.img2imu_queue_init(at, buffer, ctypes.c_size_t(capacity))
+    model: list[bytes] = []
+    dropped = 0
+    for step in steps:
+        if isinstance(step, bytes):
+            fits = True
+            while sum(len(message) + 2 for message in [*model, step]) > capacity:
+                oldest = next((m for m in model if m[0] == 0x12), None)
+                if oldest is None or len(step) + 2 > capacity:
+                    fits = False
+                    break
+                model.remove(oldest)
+                dropped += 1
+            assert bool(wire.c.img2imu_queue_put(at, step, ctypes.c_size_t(len(step)))) == fits
+            if fits:
+                model.append(step)
+            else:
+                dropped += 1
+        elif isinstance(step, float):
+            wire.c.img2imu_queue_limit(at, ctypes.c_size_t(int(step)))
+            dropped += sum(len(message) > step for message in model)
+            model = [message for message in model if len(message) <= step]
+        else:
+            taken: list[bytes] = []
+
+            def take(_: object, message: object, length: int, most: int = step) -> int:
+                if len(taken) == most:  # noqa: B023
+                    return 0
+                taken.append(ctypes.string_at(message, length))  # type: ignore[arg-type]  # noqa: B023
+                return 1
+
+            assert wire.c.img2imu_queue_drain(at, SEND(take), None) == len(taken)
+            assert taken == model[:step]
+            model = model[step:]
+        assert queue.used == sum(len(message) + 2 for message in model) <= queue.most <= capacity
+        assert queue.dropped == dropped
+    assert bytes(buffer)[capacity:] == b"\xa5" * 8
+
+
 @given(u64.filter(lambda ticks: ticks < 2**63), u32)
 def test_a_32_bit_clock_is_extended(wire: Wire, previous: int, step: int) -> None:
     now = (previous + step) % 2**32
@@ -426,7 +499,7 @@ def test_the_header_works_from_cpp(tmp_path: Path) -> None:
         "int main() { return img2imu_crc(0xFFFF, nullptr, 0) != 0xFFFF; }\n"
     )
     wire_object = tmp_path / "wire.o"
-    build(["-std=c99", *STRICT, "-c", str(SOURCE), "-o", str(wire_object)])
+    build(["-std=c99", *STRICT, "-c", str(SOURCES[0]), "-o", str(wire_object)])
     build(["-x", "c++", "-std=c++11", *STRICT, "-c", str(user), "-o", str(tmp_path / "user.o")])
     build([str(tmp_path / "user.o"), str(wire_object), "-o", str(tmp_path / "user")])
     assert subprocess.run([tmp_path / "user"], check=False).returncode == 0
@@ -443,14 +516,26 @@ void board_read_imu(int16_t counts[6]) {
     for (axis = 0; axis < 6; axis++) counts[axis] = (int16_t)(taken + axis);
     taken++;
 }
-void board_write(const uint8_t *bytes, size_t length) { fwrite(bytes, 1, length, stdout); }
+static size_t room = (size_t)-1;
+size_t board_room(void) { return room; }
+void board_write(const uint8_t *bytes, size_t length) {
+    fwrite(bytes, 1, length, stdout);
+    room -= room == (size_t)-1 ? 0 : length;
+}
 
-/* Each byte from stdin comes after the sample before it; the byte after 0xFF is how many samples come now. */
-int main(void) {
-    int byte, samples = 0, counting = 0;
+/* Each byte from stdin comes after the sample before it; the byte after 0xFF is how many samples come now.
+ * With an argument, the byte after 0xFE says how much the line takes now, in units of 16 bytes; 255: all. */
+int main(int argc, char **argv) {
+    int byte, samples = 0, counting = 0, stalling = 0;
+    (void)argv;
     device_begin();
     while ((byte = getchar()) != EOF) {
-        if (counting) {
+        if (stalling) {
+            room = byte == 255 ? (size_t)-1 : 16u * (size_t)byte;
+            stalling = 0;
+        } else if (argc > 1 && !counting && byte == 0xFE) {
+            stalling = 1;
+        } else if (counting) {
             for (samples = byte; samples > 0; samples--) { device_sample(); now += 20000u; }
             counting = 0;
         } else if (byte == 0xFF) {
@@ -471,7 +556,7 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (sketch,) = re.findall(r"```c\n(.*?)```", (FIRMWARE / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     (folder / "device.c").write_text(sketch + BOARD)
     program = folder / "device"
-    arguments = ["-std=c99", *STRICT, str(folder / "device.c"), str(SOURCE), "-o", str(program)]
+    arguments = ["-std=c99", *STRICT, str(folder / "device.c"), *map(str, SOURCES), "-o", str(program)]
     # A compiler may know the options and lack the libraries, so that only a whole program tells.
     (folder / "probe.c").write_text("int main(void) { return 0; }\n")
     probe = [*COMPILER, *SANITIZE, str(folder / "probe.c"), "-o", str(folder / "probe")]
@@ -480,10 +565,14 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
-def talk(device: Path, stream: bytes) -> tuple[list[Data | Info | Status], FrameReader]:
+def talk(device: Path, stream: bytes, *arguments: str) -> tuple[list[Data | Info | Status], FrameReader]:
     """What the device says to these bytes."""
     done = subprocess.run(
-        [device], input=stream, capture_output=True, check=False, env={"ASAN_OPTIONS": "detect_leaks=0"}
+        [device, *arguments],
+        input=stream,
+        capture_output=True,
+        check=False,
+        env={"ASAN_OPTIONS": "detect_leaks=0"},
     )
     assert done.returncode == 0, done.stderr.decode()
     reader, assembler = FrameReader(), InfoAssembler()
@@ -579,3 +668,113 @@ def test_no_input_upsets_the_device(device: Path, stream: bytes) -> None:
             expected += len(item.payload) // 12
         elif isinstance(item, Info):
             assert item.next_index - expected in range(10)
+
+
+def room(units: int) -> bytes:
+    return bytes((0xFE, units))
+
+
+def test_a_slow_line_loses_whole_batches_that_are_counted(device: Path) -> None:
+    said, reader = talk(
+        device,
+        request(Request.START, 2)
+        + samples(50)
+        + room(0)
+        + samples(250)
+        + request(Request.GET_INFO, 3)
+        + room(255)
+        + samples(40)
+        + request(Request.STOP, 4),
+        "stalls",
+    )
+    assert reader.corrupt == 0
+    data = [item for item in said if isinstance(item, Data)]
+    first, _, asked, *_ = (item for item in said if isinstance(item, Info))
+    assert asked.next_index == 300  # what was asked meanwhile was answered later, in its turn
+    assert said[-1] == Status(Request.STOP, 4, StatusCode.OK)
+    decoder = StreamDecoder(first)
+    blocks = decoder.push_many(data) + decoder.flush()
+    counts = np.rint(np.concatenate([block.values for block in blocks])[:, 0] / first.sensors[0].scale)
+    np.testing.assert_array_equal(counts[:50], np.arange(50))
+    np.testing.assert_array_equal(counts[50:], np.arange(340 - (len(counts) - 50), 340))
+    assert len(counts) + decoder.stats.samples_lost == 340
+    assert 250 - 80 <= decoder.stats.samples_lost <= 250 - 60  # the queue holds up to 8 batches
+
+
+RADIO = """
+#include <stdio.h>
+#include "img2imu_device.h"
+#define BEGIN(size, room) img2imu_device_begin(&device, &info, &board, message, size, waiting, room)
+static uint32_t now = 1000;
+static int streams, open = 1;
+static uint32_t board_clock(void *c) { (void)c; return now; }
+static void stream(void *c, int on) { (void)c; streams += on ? 1 : 10; }
+static int notify(void *c, const uint8_t *bytes, size_t length) {
+    size_t i;
+    if (!open) return 0;
+    (void)c;
+    for (i = 0; i < length; i++) printf("%02x", bytes[i]);
+    printf("\\n");
+    return 1;
+}
+int main(void) {
+    static img2imu_device device;
+    static uint8_t message[IMG2IMU_DATA_SIZE(10, 3)], waiting[400];
+    const int16_t counts[3] = {1, 2, 3};
+    const img2imu_board board = {notify, board_clock, stream, NULL, NULL};
+    img2imu_info info = {"band", 7, 99, 99, 1000, 50000, 1, 1, {{IMG2IMU_ACC, 1, 400}}};
+    int i;
+    if (BEGIN(sizeof message, 60)) return 1;
+    if (BEGIN(13, sizeof waiting)) return 2;
+    info.sensor_count = 0;
+    if (BEGIN(sizeof message, sizeof waiting)) return 3;
+    info.sensor_count = 1;
+    puts("begin");
+    if (!BEGIN(sizeof message, sizeof waiting)) return 4;
+    img2imu_device_sample(&device, 1000, counts); /* nobody listens */
+    img2imu_device_message(&device, (const uint8_t *)"\\x19\\x05", 2);
+    img2imu_device_message(&device, (const uint8_t *)"\\x19\\x06", 2);
+    now = 2000;
+    for (i = 0; i < 10; i++) { /* from a FIFO */
+        img2imu_device_sample(&device, (uint32_t)(1800 + 20 * i), counts);
+    }
+    img2imu_device_sample(&device, 2020, counts);
+    img2imu_device_missed(&device, 5);
+    puts("closed");
+    open = 0;
+    for (i = 0; i < 14; i++) img2imu_device_sample(&device, (uint32_t)(2140 + 20 * i), counts);
+    img2imu_device_set_limit(&device, 20); /* the batch of 10 will never fit now, nor the 4 after it */
+    open = 1;
+    puts("small");
+    for (i = 0; i < 3; i++) img2imu_device_sample(&device, (uint32_t)(2420 + 20 * i), counts);
+    puts("stop");
+    now = 2480;
+    img2imu_device_stop(&device);
+    img2imu_device_stop(&device);
+    return device.queue.dropped == 2 && streams == 11 ? 0 : 5;
+}
+"""
+
+
+def test_over_a_radio_messages_follow_the_mtu(tmp_path: Path) -> None:
+    (tmp_path / "radio.c").write_text(RADIO)
+    program = tmp_path / "radio"
+    build(["-std=c99", *STRICT, str(tmp_path / "radio.c"), *map(str, SOURCES), "-o", str(program)])
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    words = done.stdout.split()
+    closed, small, stop = (words.index(word) for word in ("closed", "small", "stop"))
+    assembler = InfoAssembler()
+    parts = [decode(bytes.fromhex(word)) for word in words[stop + 1 :]]
+    (told,) = filter(None, (assembler.push(part) for part in parts if isinstance(part, InfoPart)))
+    assert (told.streaming, told.next_index, told.ticks, told.boot_id) == (False, 33, 2480, 7)
+    assert all(len(word) <= 40 for word in words[small + 1 :])
+    early = [decode(bytes.fromhex(word)) for word in words[words.index("begin") + 1 : closed]]
+    assert [item for item in early if isinstance(item, Status)] == [
+        Status(Request.START, 5, StatusCode.OK), Status(Request.START, 6, StatusCode.OK),
+    ]  # fmt: skip
+    late = [decode(bytes.fromhex(word)) for word in words[small + 1 : stop]]
+    numbers = [
+        (item.seq, item.ticks, len(item.payload) // 6) for item in [*early, *late] if isinstance(item, Data)
+    ]
+    assert numbers == [(0, 1800, 10), (10, 2020, 1), (30, 2420, 2)]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "img2imu_wire.h"
 
 #include <string.h>
@@ -180,6 +181,82 @@ int img2imu_batch_skip(img2imu_batch *batch, uint32_t samples) {
     batch->next_index += samples;
     return 1;
 }
+
+/* ---- The queue --------------------------------------------------------------------------------------- */
+
+void img2imu_queue_init(img2imu_queue *queue, uint8_t *bytes, size_t capacity) {
+    queue->bytes = bytes;
+    queue->capacity = capacity;
+    queue->used = queue->most = 0;
+    queue->dropped = 0;
+}
+
+static size_t queued_length(const img2imu_queue *queue, size_t at) {
+    return queue->bytes[at] | (size_t)queue->bytes[at + 1] << 8;
+}
+
+static void take_out(img2imu_queue *queue, size_t at) {
+    size_t next = at + IMG2IMU_QUEUED_SIZE(queued_length(queue, at));
+    memmove(queue->bytes + at, queue->bytes + next, queue->used - next);
+    queue->used -= next - at;
+}
+
+static int drop_oldest_data(img2imu_queue *queue) {
+    size_t at = 0;
+    while (at < queue->used) {
+        if (queue->bytes[at + 2] == IMG2IMU_DATA) {
+            take_out(queue, at);
+            queue->dropped++;
+            return 1;
+        }
+        at += IMG2IMU_QUEUED_SIZE(queued_length(queue, at));
+    }
+    return 0;
+}
+
+int img2imu_queue_put(img2imu_queue *queue, const uint8_t *message, size_t length) {
+    size_t size = IMG2IMU_QUEUED_SIZE(length);
+    if (length == 0 || length > IMG2IMU_MAX_MESSAGE) {
+        return 0;
+    }
+    while (size > queue->capacity - queue->used) {
+        if (size > queue->capacity || !drop_oldest_data(queue)) {
+            queue->dropped++;
+            return 0;
+        }
+    }
+    put(queue->bytes + queue->used, length, 2);
+    memcpy(queue->bytes + queue->used + 2, message, length);
+    queue->used += size;
+    if (queue->used > queue->most) {
+        queue->most = queue->used;
+    }
+    return 1;
+}
+
+size_t img2imu_queue_drain(img2imu_queue *queue, img2imu_send send, void *context) {
+    size_t taken = 0;
+    while (queue->used != 0 && send(context, queue->bytes + 2, queued_length(queue, 0))) {
+        take_out(queue, 0);
+        taken++;
+    }
+    return taken;
+}
+
+void img2imu_queue_limit(img2imu_queue *queue, size_t longest) {
+    size_t at = 0;
+    while (at < queue->used) {
+        size_t length = queued_length(queue, at);
+        if (length > longest) {
+            take_out(queue, at);
+            queue->dropped++;
+        } else {
+            at += IMG2IMU_QUEUED_SIZE(length);
+        }
+    }
+}
+
+/* ---- Time -------------------------------------------------------------------------------------------- */
 
 uint64_t img2imu_extend_ticks(uint64_t previous, uint32_t now) {
     return previous + (uint32_t)(now - (uint32_t)previous);

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * img2imu_wire - the device's side of the img2imu wire protocol, version 1.
  *
  * Turns motion samples into messages that any img2imu host understands, and a host's requests into something
- * to act on. The bytes are described in PROTOCOL.md, one folder up; README.md has a whole sketch.
+ * to act on. The bytes are described in PROTOCOL.md; img2imu_device.h holds the whole conversation.
  *
  * No allocation, no floating point, no global state, nothing but C99's own headers; byte order and alignment
  * of the processor do not matter. Functions that write return the number of bytes written, or 0 if something
@@ -126,6 +127,40 @@ size_t img2imu_batch_flush(img2imu_batch *batch);
  * before is to be sent first: a message has no gaps inside. Returns 0 and counts nothing if there was no flush.
  */
 int img2imu_batch_skip(img2imu_batch *batch, uint32_t samples);
+
+/* ---- A queue: for links that are at times slower than the sensor ------------------------------------- */
+
+/* Room in a queue for a message of n bytes. */
+#define IMG2IMU_QUEUED_SIZE(n) ((n) + 2)
+
+typedef struct {
+    uint8_t *bytes; /* the messages, oldest first, each behind its length */
+    size_t capacity;
+    size_t used;
+    size_t most;      /* the largest `used` so far: is there enough room? */
+    uint32_t dropped; /* messages that made room for younger ones, or had none */
+} img2imu_queue;
+
+/* bytes: room for the messages, IMG2IMU_QUEUED_SIZE of each. */
+void img2imu_queue_init(img2imu_queue *queue, uint8_t *bytes, size_t capacity);
+
+/*
+ * Queue a message. If there is no room, whole DATA messages are dropped, oldest first, which the host sees by
+ * their numbers; INFO and STATUS stay. Returns 1, or 0 if even so there is no room.
+ */
+int img2imu_queue_put(img2imu_queue *queue, const uint8_t *message, size_t length);
+
+/*
+ * Send what waits, oldest first, for as long as `send` takes it. It returns nonzero if it took the message,
+ * whole, and 0 if there is no room now. It must not use the queue. Returns the number of messages taken.
+ */
+typedef int (*img2imu_send)(void *context, const uint8_t *message, size_t length);
+size_t img2imu_queue_drain(img2imu_queue *queue, img2imu_send send, void *context);
+
+/* Drop the messages that are longer than this, which no link will take any more. */
+void img2imu_queue_limit(img2imu_queue *queue, size_t longest);
+
+/* ---- Time -------------------------------------------------------------------------------------------- */
 
 /*
  * Extend a clock of 32 bits to 64: keep what is returned as the next `previous`, and call this at least once
