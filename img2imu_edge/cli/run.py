@@ -47,7 +47,7 @@ def run(
     if len(set(source)) < len(source):
         raise SourceError("a source is given twice; each device can be listened to once")
     for wearable in wearables:
-        if hint := getattr(wearable.source, "hint", ""):  # what a source that waits to be called is waiting for
+        if hint := getattr(wearable.source, "hint", ""):  # of one that waits to be called
             Console(stderr=True).print(hint, style="dim", markup=False)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_run(wearables, loaded, json, out))

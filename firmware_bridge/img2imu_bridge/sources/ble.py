@@ -71,7 +71,9 @@ def open_ble(url: SplitResult) -> BleSource:
     if not who:
         raise SourceError("ble: needs an address or a name, such as ble://C8:2B:96:00:00:01 or ble:MyBand")
     if options.profile not in ("", WIRE):
-        find_profile(options.profile)  # a wrong name is told before anything is switched on
+        profile = find_profile(options.profile)  # a wrong name is told before anything is switched on
+        if profile.carrier != "ble":
+            raise SourceError(f"{profile.title} comes over a serial port; use serial: for it")
     return BleSource(url.geturl(), who, options)
 
 
