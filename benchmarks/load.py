@@ -27,6 +27,9 @@ from benchmarks.player import Link, Play, Player
 from img2imu_edge.engines import Array, Engine, Output
 from img2imu_edge.model import Model
 
+QUEUE = 8
+"""Messages that a wearable holds: what the host does not take in time is lost, as it is with a real one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -107,6 +110,7 @@ def main() -> int:
         arguments.wearables,
         speed=1.0,
         batch=arguments.batch,
+        queue=QUEUE,
     )
     model = i2e.load_model(arguments.model)
     if arguments.slow:

@@ -52,6 +52,8 @@ class Play:
         duplicate: Share of messages sent twice.
         disconnect_every_s: Device-seconds between disconnects, 0 for none. Over BLE every other one comes
             without a warning, while the link's queue holds messages; the others are silences of two seconds.
+        queue: Messages that a device holds for a host that does not take them; it drops what comes then. 0 to
+            wait instead.
     """
 
     link: Link
@@ -62,6 +64,7 @@ class Play:
     batch: int = 10
     duplicate: float = 0.0
     disconnect_every_s: float = 0.0
+    queue: int = 0
 
 
 class Player:
@@ -187,6 +190,7 @@ def _options(play: Play, unplug_every_s: float) -> VirtualOptions:
         duplicate=play.duplicate,
         unplug_every_s=unplug_every_s,
         unplug_for_s=_SILENT_S,
+        queue=play.queue,
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -22,12 +23,16 @@ QUEUE_BLOCKS = 512
 """Blocks of a wearable that may wait. A full queue stops the reading: the link's own buffers take over."""
 
 BEHIND_S = 1.0
-"""When a wearable's samples have waited as long, decisions are skipped until it has caught up; samples never
-are. A source that goes as fast as it is taken tells no arrival times, and is never behind."""
+"""When a wearable's samples will have waited as long by the time all that is due is decided, decisions are
+skipped until it has caught up; samples never are. A source that goes as fast as it is taken tells no arrival
+times, and is never behind."""
 
 _ROUND_BLOCKS = 64
-"""Blocks of a wearable that are taken at once, so that one that goes as fast as it is taken does not delay the
-others. One that is behind has all taken that waits: it is worth one decision, however many blocks there are."""
+"""Blocks of a wearable that are taken at once, so that one that goes as fast as it is taken does not delay
+the others. Of one that is behind all are taken: they are worth one decision, however many they are."""
+
+_ROUNDS = 5
+"""Rounds from which the network's pace is known."""
 
 
 @dataclass(slots=True, eq=False)
@@ -101,7 +106,7 @@ async def classify_all(
 async def _classify(
     wearables: Sequence[Wearable], model: Model, *, entered: bool
 ) -> AsyncGenerator[tuple[Wearable, Decision], None]:
-    ready, loop = asyncio.Event(), asyncio.get_running_loop()
+    ready, loop, pace = asyncio.Event(), asyncio.get_running_loop(), _Pace()
     readers = [asyncio.create_task(_read(wearable, model, ready, entered)) for wearable in wearables]
     worker = ThreadPoolExecutor(1, thread_name_prefix="img2imu")
     try:
@@ -109,7 +114,7 @@ async def _classify(
             await ready.wait()
             ready.clear()
             loads = [_Load(w, *_waiting(w)) for w in wearables if not w.ended and not w._queue.empty()]
-            for wearable, decision in await loop.run_in_executor(worker, _round, loads):
+            for wearable, decision in await loop.run_in_executor(worker, _round, loads, pace):
                 yield wearable, decision
             if any(not wearable._queue.empty() for wearable in wearables):
                 ready.set()
@@ -158,11 +163,25 @@ def _waiting(wearable: Wearable) -> tuple[list[SampleBlock], bool]:
     return blocks, False
 
 
-def _round(loads: Sequence[_Load]) -> list[tuple[Wearable, Decision]]:
+class _Pace:
+    """How long the network takes for a window: the least of the last rounds, for a hiccup tells nothing."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[float] = deque(maxlen=_ROUNDS)
+
+    def expect(self, windows: int) -> float:
+        """Seconds for so many windows; 0 before anything is known."""
+        return windows * min(self._seconds, default=0.0)
+
+    def learn(self, windows: int, seconds: float) -> None:
+        """Take note of a round."""
+        if windows:
+            self._seconds.append(seconds / windows)
+
+
+def _round(loads: Sequence[_Load], pace: _Pace) -> list[tuple[Wearable, Decision]]:
     """Decide on all that is due."""
-    taken: list[tuple[Session, list[Window]]] = []
-    arrivals: list[list[float]] = []
-    begin = time.monotonic()
+    due: list[tuple[_Load, Session, list[Window], list[float]]] = []
     for load in loads:
         wearable, session = load.wearable, load.wearable.session
         if session is None:  # it was never connected
@@ -173,8 +192,14 @@ def _round(loads: Sequence[_Load]) -> list[tuple[Wearable, Decision]]:
             wearable.source.stats.warnings += [finding.text for finding in found]
         if load.last and not wearable.error:
             pairs += zip(session.rest(), repeat(math.nan))
-        windows, times = [w for w, _ in pairs], [received for _, received in pairs]
-        late = bool(load.blocks) and begin - load.blocks[0].received > BEHIND_S
+        due.append((load, session, [w for w, _ in pairs], [received for _, received in pairs]))
+    taken: list[tuple[Session, list[Window]]] = []
+    arrivals: list[list[float]] = []
+    begin = time.monotonic()
+    end = begin + pace.expect(sum(_asked(windows) for _, _, windows, _ in due))
+    for load, session, windows, times in due:
+        wearable = load.wearable
+        late = bool(load.blocks) and end - load.blocks[0].received > BEHIND_S
         # Once behind, until no more than one window is due at a time: so that they are thinned evenly.
         wearable._behind = late or (wearable._behind and len(windows) > 1)
         if wearable._behind:
@@ -183,13 +208,19 @@ def _round(loads: Sequence[_Load]) -> list[tuple[Wearable, Decision]]:
         arrivals.append(times)
     decisions = decide(taken)
     now = time.monotonic()
-    owners = [load.wearable for load in loads if load.wearable.session]
+    pace.learn(sum(_asked(windows) for _, windows in taken), now - begin)
+    owners = [load.wearable for load, *_ in due]
     return list(
         chain.from_iterable(
             [(owner, _timed(d, now - received)) for d, received in zip(made, times, strict=True)]
             for owner, made, times in zip(owners, decisions, arrivals, strict=True)
         )
     )
+
+
+def _asked(windows: Sequence[Window]) -> int:
+    """How many of them the network is asked about."""
+    return sum(window.seen is not None for window in windows)
 
 
 def _timed(decision: Decision, seconds: float) -> Decision:
