@@ -24,6 +24,7 @@ struct NimBLEService {
 };
 struct NimBLEServer;
 struct NimBLEServerCallbacks {
+  virtual void onConnect(NimBLEServer *server, NimBLEConnInfo &connection);
   virtual void onDisconnect(NimBLEServer *server, NimBLEConnInfo &connection, int reason);
   virtual void onMTUChange(uint16_t mtu, NimBLEConnInfo &connection);
 };

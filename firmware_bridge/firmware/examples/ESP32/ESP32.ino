@@ -27,6 +27,7 @@ QueueHandle_t events = xQueueCreate(8, sizeof(Event));
 NimBLECharacteristic *messages;
 
 class Server : public NimBLEServerCallbacks {
+  void onConnect(NimBLEServer *, NimBLEConnInfo &connection) override { onMTUChange(23, connection); }
   void onMTUChange(uint16_t mtu, NimBLEConnInfo &) override {
     const Event event = {mtu, 0, {}};
     xQueueSend(events, &event, 0);

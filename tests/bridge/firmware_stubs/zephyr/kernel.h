@@ -19,3 +19,6 @@ void k_timer_init(struct k_timer *timer, void (*expired)(struct k_timer *), void
 void k_timer_start(struct k_timer *timer, k_timeout_t first, k_timeout_t period);
 uint32_t k_timer_status_sync(struct k_timer *timer);
 int64_t k_uptime_ticks(void);
+struct k_work { void (*handler)(struct k_work *work); };
+#define K_WORK_DEFINE(name, function) struct k_work name = {function}
+int k_work_submit(struct k_work *work);

@@ -58,6 +58,18 @@ static const struct bt_data advertisement[] = {
 static const struct bt_data response[] = {
     BT_DATA(BT_DATA_NAME_COMPLETE, CONFIG_BT_DEVICE_NAME, sizeof CONFIG_BT_DEVICE_NAME - 1)};
 
+static void advertise(struct k_work *work) {
+    bt_le_adv_start(BT_LE_ADV_CONN_FAST_1, advertisement, ARRAY_SIZE(advertisement), response,
+                    ARRAY_SIZE(response));
+}
+
+static K_WORK_DEFINE(advertising, advertise);
+
+/* A connection is gone, and its memory free for the next. */
+static void recycled(void) { k_work_submit(&advertising); }
+
+BT_CONN_CB_DEFINE(connections) = {.recycled = recycled};
+
 /* Zephyr gives m/s^2 and rad/s: 400 counts in 1 m/s^2, 1000 in 1 rad/s. */
 static int16_t counts_of(const struct sensor_value *value, int32_t per_unit) {
     int64_t counts = sensor_value_to_micro(value) * per_unit / 1000000;
@@ -86,8 +98,7 @@ int main(void) {
     }
     img2imu_device_set_limit(&stream, IMG2IMU_NOTIFICATION(23)); /* until the host asks for more */
     bt_gatt_cb_register(&gatt);
-    bt_le_adv_start(BT_LE_ADV_CONN_FAST_1, advertisement, ARRAY_SIZE(advertisement), response,
-                    ARRAY_SIZE(response));
+    k_work_submit(&advertising);
 
     k_timer_init(&pace, NULL, NULL);
     k_timer_start(&pace, K_USEC(1000000 / RATE), K_USEC(1000000 / RATE));
