@@ -308,7 +308,10 @@ if sys.platform == "linux":
         assert source.stats.reconnects == 1
         assert sum(map(len, blocks)) >= 600
 
-    async def test_a_console_that_is_not_there_is_told(aired: BenchWatch) -> None:
+    async def test_a_console_that_is_not_there_is_told(
+        aired: BenchWatch, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("img2imu_bridge.profiles.bangle._PATIENCE", 0.3)
         aired.watch.eval("watch.link = () => 0, watch.console = 'Terminal', 0")
         with pytest.raises(i2e.SourceError, match="Programmable"):
             await listen("ble:Bangle.js%201234?tries=1", 1)

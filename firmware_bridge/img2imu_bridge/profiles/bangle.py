@@ -38,6 +38,8 @@ _KEPT: Final = 4096
 """Bytes of what the console says that are kept."""
 _PACE: Final = 8000
 """Bytes per second to send at most: XOFF takes time, and 1280 bytes fit after it (boards/BANGLEJS2.py)."""
+_PATIENCE: Final = 3.0
+"""Seconds that the watch has to answer on its console."""
 _HOLD_S: Final = 5.0
 """Seconds that the watch may hold back the text."""
 
@@ -56,12 +58,11 @@ class BangleTransport(GattTransport):
     Args:
         peripheral: Not yet opened.
         rate: Sampling rate in Hz, 0 for the app's own 50 Hz.
-        patience: Seconds that the watch has to answer on its console.
     """
 
-    def __init__(self, peripheral: Peripheral, rate: float = 0.0, patience: float = 3.0) -> None:
+    def __init__(self, peripheral: Peripheral, rate: float = 0.0) -> None:
         super().__init__(peripheral, _CHANNEL)
-        self._attach, self._patience = _ATTACH.format(rate=rate).encode(), patience
+        self._attach = _ATTACH.format(rate=rate).encode()
         self._said, self._first = b"", list[bytes]()
 
     async def open(self) -> None:
@@ -88,7 +89,7 @@ class BangleTransport(GattTransport):
     async def _is_taken(self) -> bool:
         """Whether the app has the line: its first byte is a zero, which no console prints."""
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(_PATIENCE):
                 while b"\0" not in self._said:
                     if _UNKNOWN in self._said:
                         return False
