@@ -65,7 +65,10 @@ def test_manifests_agree() -> None:
         assert (FIRMWARE / source).is_file()
 
 
-@pytest.mark.skipif(ARM is None, reason="there is no arm-none-eabi-gcc: apt install gcc-arm-none-eabi")
+@pytest.mark.skipif(
+    ARM is None or shutil.which("make") is None,
+    reason="no make or arm-none-eabi-gcc: apt install make gcc-arm-none-eabi",
+)
 def test_it_is_small_on_a_cortex_m4(tmp_path: Path) -> None:
     make = ["make", "-s", "-C", str(FIRMWARE), "size", f"BUILD={tmp_path}"]
     done = subprocess.run(make, capture_output=True, text=True, check=False)

@@ -42,7 +42,8 @@ typedef struct {
 /*
  * Begin: call once, and say hello with INFO.
  *
- * info: name, sensors, rate and clock; boot_id random, or counted in flash. The rest is kept current.
+ * info: name, which must stay, sensors, rate and clock; boot_id random, or counted in flash. It is copied, and
+ * the rest of it kept current.
  * message, message_size: room for the largest DATA message, IMG2IMU_DATA_SIZE(samples, axes).
  * queue, queue_size: room for what waits: at least 150 bytes for INFO, and IMG2IMU_QUEUED_SIZE(message_size)
  * for each batch that is to outlast a stalled link.

@@ -38,6 +38,8 @@ _KEPT: Final = 4096
 """Bytes of what the console says that are kept."""
 _PACE: Final = 8000
 """Bytes per second to send at most: XOFF takes time, and 1280 bytes fit after it (boards/BANGLEJS2.py)."""
+_SETTLE_S: Final = 0.1
+"""Seconds within which XOFF comes, if it comes."""
 _PATIENCE: Final = 3.0
 """Seconds that the watch has to answer on its console."""
 _HOLD_S: Final = 5.0
@@ -75,7 +77,10 @@ class BangleTransport(GattTransport):
         await self._type(self._attach)
         if await self._is_taken():
             return
-        await self._type(_CTRL_C + app() + self._attach)
+        self._said = b""
+        await self._type(_CTRL_C + app())
+        await asyncio.sleep(_SETTLE_S)  # a last XOFF must not have its XON in the middle of a frame
+        await self._type(self._attach)
         if not await self._is_taken():
             raise ConnectError(self._refusal(), 5.0)
 
@@ -100,17 +105,16 @@ class BangleTransport(GattTransport):
         return True
 
     async def _type(self, text: bytes) -> None:
-        self._said = b""
         size = self.peripheral.payload(_CHANNEL.write)
         for start in range(0, len(text), size):
+            await self._wait_for_room()
             await self.peripheral.write(_CHANNEL.write, text[start : start + size])
             await asyncio.sleep(size / _PACE)
-            for said in self.peripheral.hear_more():
-                self._hear(said.value)
-            await self._wait_for_room()
 
     async def _wait_for_room(self) -> None:
         """Wait while the watch holds us back: its input buffer is small, and what overflows it is lost."""
+        for said in self.peripheral.hear_more():
+            self._hear(said.value)
         try:
             async with asyncio.timeout(_HOLD_S):
                 while self._said.partition(b"\0")[0].rfind(_XOFF) > self._said.rfind(_XON):

@@ -90,7 +90,7 @@ class BenchWatch(Peripheral):
         self._thread.start()
 
     def finish(self) -> None:
-        """End it; raises what went wrong in it."""
+        """End it."""
         self.ending = True
         self._thread.join(10)
 
