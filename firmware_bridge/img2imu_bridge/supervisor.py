@@ -61,7 +61,11 @@ class WireSource:
     """
 
     def __init__(
-        self, url: str, make_transport: Callable[[LinkStats], Transport], policy: LinkPolicy | None = None
+        self,
+        url: str,
+        make_transport: Callable[[LinkStats], Transport],
+        policy: LinkPolicy | None = None,
+        rate: float = 0.0,
     ) -> None:
         """Connect to nothing yet.
 
@@ -69,8 +73,10 @@ class WireSource:
             url: What the user wrote, for messages.
             make_transport: Returns a new transport that keeps the given counters current.
             policy: How patient to be.
+            rate: Sampling rate in Hz to ask for; 0 for the device's own.
         """
         self.url = url
+        self._rate = rate
         self.stats = LinkStats()
         self._make_transport = make_transport
         self._policy = policy or LinkPolicy()
@@ -168,6 +174,9 @@ class WireSource:
         try:
             await transport.open()
             info = await link.describe(self._policy.timeout)
+            if info is not None and self._rate and info.rate != self._rate:
+                await link.request(Request.SET_RATE, self._policy.timeout, self._rate)
+                info = await link.describe(self._policy.timeout)
             started = info is not None and await self._start(link, self._policy.timeout)
         except BaseException:
             await transport.close()

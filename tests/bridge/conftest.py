@@ -122,7 +122,10 @@ class ScriptedDevice:
     def _obey(self, request: Control) -> None:
         code = self.code if request.kind is Request.START else StatusCode.OK
         self.send(encode_status(Status(request.kind, request.request_id, code)))
-        if code is StatusCode.OK:
+        if request.kind is Request.SET_RATE and code is StatusCode.OK:
+            self.info = replace(self.info, rate=request.rate)
+            self.send_info()
+        elif code is StatusCode.OK:
             began = request.kind is Request.START and not self.info.streaming
             self.info = replace(self.info, streaming=request.kind is Request.START)
             if began:

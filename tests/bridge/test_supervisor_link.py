@@ -263,3 +263,10 @@ async def test_cancelling_the_connecting_frees_the_port(device: ScriptedDevice) 
     device.mute[Request.GET_INFO] = 0
     async with source_of(device):
         pass
+
+
+async def test_a_device_is_asked_for_the_rate_that_is_wanted(device: ScriptedDevice) -> None:
+    async with open_serial(urlsplit(f"serial:{device.path}?rate=100")) as source:
+        assert source.info.rate == 100
+    assert device.asked.count(Request.SET_RATE) == 1
+    assert device.info.rate == 100

@@ -116,7 +116,8 @@ class BleSource:
         wishes = Wishes(self._options.rate or None, self._options.gyroscope)
         if profile is None or isinstance(profile, WireProfile):
             make = self._transport if profile is None else partial(self._ready, profile, wishes)
-            wire = WireSource(self.url, make, self._options.policy())
+            rate = self._options.rate if profile is None else 0.0
+            wire = WireSource(self.url, make, self._options.policy(), rate)
             self.stats = wire.stats
             self._source = await wire.__aenter__()
         else:

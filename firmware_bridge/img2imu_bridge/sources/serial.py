@@ -34,7 +34,7 @@ class SerialOptions:
         baud: Speed, 0 for the profile's usual one, or 115200; devices on USB ignore it.
         profile: What understands the device: a name from `img2imu devices --profiles`. Empty: our wire
             protocol.
-        rate: With a profile: sampling rate in Hz to ask for, 0 for the device's own.
+        rate: Sampling rate in Hz to ask for, 0 for the device's own.
         timeout: Seconds that the device has to answer once the port is open.
         reconnect: How often a lost device may be found again; 0 to give up at the first loss.
         retry_for: Seconds to look for it each time.
@@ -84,7 +84,10 @@ def open_serial(url: SplitResult) -> Source:
 def serial_source(url: str, port: str, options: SerialOptions) -> WireSource:
     """A source on a serial port that is known by its name."""
     return WireSource(
-        url, lambda stats: SerialTransport(port, options.baud or _BAUD, stats), options.policy()
+        url,
+        lambda stats: SerialTransport(port, options.baud or _BAUD, stats),
+        options.policy(),
+        options.rate,
     )
 
 
