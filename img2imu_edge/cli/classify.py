@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from img2imu_edge.cli.options import JsonFlag, ModelOption, OutOption, TrustedKeyOption
+from img2imu_edge.cli.options import JsonFlag, ModelOption, TrustedKeyOption
 from img2imu_edge.decision import Decision
 from img2imu_edge.evaluation import answered, macro_f1
 from img2imu_edge.model import load_model
@@ -20,19 +20,41 @@ from img2imu_edge.sinks.jsonl import JsonLines
 
 
 def classify(
+    model: ModelOption,
     recording: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="RECORDING",
             help="A CSV with the columns time, acc_x, acc_y, acc_z and perhaps gyr_x, gyr_y, gyr_z, label.",
         ),
-    ],
-    model: ModelOption,
-    out: OutOption = None,
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Also write each decision as a line of JSON to this file; with --batch: a .parquet, "
+            ".jsonl or .csv file.",
+        ),
+    ] = None,
     json: JsonFlag = False,
     trusted_key: TrustedKeyOption = None,
+    batch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Classify all recordings of this name, such as 'data/**/*.csv', into --out.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With --batch: processes, instead of one a core.")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="tcp://HOST:PORT", help="With --batch: a Dask scheduler whose workers do it."),
+    ] = None,
 ) -> None:
-    """Classify a recording; the decisions are those that a live stream of it gives.
+    """Classify a recording, or an archive of them; the decisions are those that a live stream of it gives.
 
     Units are seconds, m/s² and rad/s. Where the recording has labels, the macro-F1 is shown too.
 
@@ -40,7 +62,21 @@ def classify(
       img2imu classify run.csv --model shoulder
 
       img2imu classify run.csv --model shoulder.tflite --json | tail -1
+
+      img2imu classify --batch 'data/**/*.csv' --model shoulder --out results.parquet
+
+    An archive may be stopped at any time; the same command continues. Exit status: 0, 1 for what stops
+    everything, 3 if recordings were skipped.
     """
+    if batch:
+        if recording or not out:
+            raise typer.BadParameter("it takes --out FILE, and no RECORDING", param_hint="--batch")
+        from img2imu_edge.cli.batch import classify_batch
+
+        loaded = load_model(model, trusted_key)
+        raise typer.Exit(classify_batch(batch, loaded, out, workers, cluster, json))
+    if not recording or workers or cluster:
+        raise typer.BadParameter("name a RECORDING, or many with --batch")
     loaded = load_model(model, trusted_key)
     read = read_recording(recording)
     decisions = classify_recording(read, loaded)
