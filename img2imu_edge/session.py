@@ -109,6 +109,23 @@ class Session:
         """The live spectrogram, for showing it."""
         return self._spectrogram
 
+    @property
+    def samples_total(self) -> int:
+        """Samples on the model's grid since the last start."""
+        return self._real.total
+
+    def samples_since(self, start: int) -> Values:
+        """A copy of the samples from number `start` on, as far as the latest window still has them.
+
+        Returns:
+            (samples, channels) on the model's grid; NaN where a gap was bridged.
+        """
+        total = self._real.total
+        first = min(max(start, total - self.model.window_samples, 0), total)
+        values = self._samples.view(first, total).copy()
+        values[~self._real.view(first, total)] = np.nan
+        return values
+
     def push(self, block: SampleBlock, *, latest_only: bool = False) -> list[Decision]:
         """Take in samples.
 

@@ -242,6 +242,18 @@ class StreamingSpectrogram:
         latest = self._columns.view(self.total - self.columns, self.total)
         return self.plan.stretch(latest.transpose(1, 2, 0))
 
+    def since(self, start: int) -> Array:
+        """A copy of the columns from number `start` on, as far as the latest window still has them.
+
+        Returns:
+            (columns, axes, rows), cells from 0 to 1.
+        """
+        first = max(self.total - self.columns, 0)
+        if start >= self.total:
+            return np.empty((0, self.plan.axes, self.plan.rows), np.float32)
+        latest = self._columns.view(first, self.total).transpose(1, 2, 0)
+        return self.plan.stretch(latest)[..., max(start - first, 0) :].transpose(2, 0, 1).copy()
+
     def clear(self) -> None:
         """Start anew with the next sample, as after a long gap."""
         self._samples.clear()

@@ -1,0 +1,197 @@
+"""The dashboard's server: one page, one WebSocket, nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import re
+import socket
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from img2imu_edge.dashboard.address import PROTOCOL, Address, is_own_name, is_own_origin
+from img2imu_edge.dashboard.feed import Client, Feed
+from img2imu_edge.errors import Img2ImuError, MissingExtraError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.websockets import WebSocket
+
+_CONNECTIONS: Final = 64
+_MOST_BYTES: Final = 1024  # of what a browser sends; ours sends nothing
+_LEAVE_S: Final = 1
+_REFUSED, _FULL = 4403, 4429  # codes of a close, which the page knows
+
+
+class Dashboard:
+    """Serves a feed to browsers: `async with Dashboard(feed, address) as dashboard`.
+
+    Args:
+        feed: What is shown.
+        address: Where to listen, and to whom.
+    """
+
+    def __init__(self, feed: Feed, address: Address) -> None:
+        self._feed, self._address = feed, address
+        self._port = address.port
+        self._task: asyncio.Task[None] | None = None
+        self._leave: Callable[[], None] = lambda: None
+        self._page, self._headers = _page()
+
+    @property
+    def url(self) -> str:
+        """What to open in the browser; with the token behind the #, which browsers keep to themselves."""
+        host = self._address.host
+        if host in ("0.0.0.0", "::"):  # noqa: S104
+            host = socket.gethostname()
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{self._port}/" + (f"#{self._address.token}" if self._address.token else "")
+
+    async def __aenter__(self) -> Self:
+        """Listen from now on.
+
+        Raises:
+            MissingExtraError: If the web server is not installed.
+            Img2ImuError: If the port is taken, or the address not this computer's.
+        """
+        try:
+            import uvicorn
+            import websockets  # noqa: F401  # uvicorn's, for WebSockets
+            from starlette.applications import Starlette
+            from starlette.routing import Route, WebSocketRoute
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                f"the dashboard needs {error.name}; get it with: pip install 'img2imu-edge[web]'"
+            ) from error
+
+        class Server(uvicorn.Server):
+            @contextlib.contextmanager
+            def capture_signals(self) -> Iterator[None]:
+                """Leave them to whoever runs the event loop."""
+                yield
+
+        listener = self._listen()
+        routes = [Route("/", self._get, methods=["GET"]), WebSocketRoute("/live", self._live)]
+        config = uvicorn.Config(
+            Starlette(routes=routes),
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            http="h11",
+            ws="websockets-sansio",
+            ws_max_size=_MOST_BYTES,
+            ws_per_message_deflate=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=_CONNECTIONS,
+            timeout_graceful_shutdown=_LEAVE_S,
+        )
+        server = Server(config)
+
+        def leave() -> None:
+            server.should_exit = True
+
+        self._leave = leave
+        self._task = asyncio.create_task(server.serve(sockets=[listener]))
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Listen no more."""
+        task, self._task = self._task, None
+        if task is not None:
+            self._leave()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _listen(self) -> socket.socket:
+        host = self._address.host
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, self._port))
+            listener.listen()
+        except (OSError, OverflowError) as error:
+            listener.close()
+            raise Img2ImuError(
+                f"the dashboard cannot listen on {host} port {self._port} "
+                f"({getattr(error, 'strerror', error)}); is another img2imu running? "
+                "Choose another port with --dashboard-at"
+            ) from error
+        self._port = listener.getsockname()[1]
+        return listener
+
+    async def _get(self, request: Request) -> Response:
+        from starlette.responses import HTMLResponse, PlainTextResponse
+
+        if not is_own_name(request.headers.get("host", "")):
+            return PlainTextResponse("this is not your host; open the address that img2imu printed", 421)
+        return HTMLResponse(self._page, headers=self._headers)
+
+    async def _live(self, browser: WebSocket) -> None:
+        from starlette.responses import PlainTextResponse
+
+        host, origin = browser.headers.get("host", ""), browser.headers.get("origin", "")
+        if not is_own_name(host) or not is_own_origin(origin, host):
+            await browser.send_denial_response(PlainTextResponse("only the dashboard's own page may", 403))
+            return
+        asked = browser.scope["subprotocols"]
+        await browser.accept(PROTOCOL if PROTOCOL in asked else None)
+        if not self._address.admits(asked):
+            await browser.close(_REFUSED, "wrong token")
+            return
+        client = self._feed.connect()
+        if client is None:
+            await browser.close(_FULL, "too many browsers")
+            return
+        try:
+            await _serve(browser, client)
+        finally:
+            self._feed.disconnect(client)
+
+
+async def _serve(browser: WebSocket, client: Client) -> None:
+    """Send a browser its frames until it goes; sending waits for it, so that only `client` fills up."""
+    from starlette.websockets import WebSocketDisconnect
+
+    async def send() -> None:
+        with contextlib.suppress(WebSocketDisconnect):
+            while True:
+                for frame in await client.next():
+                    await (browser.send_text(frame) if isinstance(frame, str) else browser.send_bytes(frame))
+
+    sender = asyncio.create_task(send())
+    try:
+        # What a browser says is of no interest but for its end.
+        while (await browser.receive())["type"] != "websocket.disconnect":
+            pass
+    finally:
+        sender.cancel()
+        await asyncio.gather(sender, return_exceptions=True)
+
+
+def _page() -> tuple[str, dict[str, str]]:
+    """The page, and headers that let it do what it does and nothing else."""
+    page = files("img2imu_edge.dashboard").joinpath("page.html").read_text(encoding="utf-8")
+    policy = "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+    policy += "frame-ancestors 'none'; "
+    policy += "; ".join(f"{tag}-src {_digest(page, tag)}" for tag in ("script", "style"))
+    return page, {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def _digest(page: str, tag: str) -> str:
+    """What names the one script, or style sheet, of the page in its policy."""
+    found = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+    digest = hashlib.sha256(found.group(1).encode() if found else b"").digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
