@@ -23,6 +23,10 @@ class SourceError(Img2ImuError):
     """A device cannot be reached or does not speak the protocol."""
 
 
+class OutputError(Img2ImuError):
+    """An output cannot be written or opened: a port in use, a broker that refuses, a URL it does not know."""
+
+
 class MissingExtraError(Img2ImuError):
     """An optional part is not installed; the message names the `pip install` that brings it."""
 

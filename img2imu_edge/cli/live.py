@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.live import Live
@@ -19,10 +20,13 @@ from img2imu_edge.decision import Decision
 from img2imu_edge.model import Model
 from img2imu_edge.runner import Wearable, classify, classify_all
 from img2imu_edge.session import Session
-from img2imu_edge.sinks.jsonl import JsonLines
+from img2imu_edge.sinks import Counters, Event
+from img2imu_edge.sinks.jsonl import JsonLinesSink
+from img2imu_edge.sinks.outlets import Outlets
 from img2imu_edge.source import Source
 
 _FRAMES_PER_SECOND = 8
+_TELL_S = 1.0
 
 
 @dataclass(slots=True)
@@ -34,7 +38,13 @@ class Followed:
 
 
 async def follow(
-    source: Source, model: Model, *, json_lines: bool, out: Path | None = None, keep: bool = False
+    source: Source,
+    model: Model,
+    *,
+    json_lines: bool,
+    outlets: Outlets | None = None,
+    session: Session | None = None,
+    keep: bool = False,
 ) -> Followed:
     """Show every decision of an entered source until it ends.
 
@@ -42,65 +52,88 @@ async def follow(
         source: The source.
         model: The model.
         json_lines: Print JSON lines, and nothing else, to standard output.
-        out: Also write JSON lines to this file.
+        outlets: Where decisions, warnings and counters go; if None, to standard output or nowhere.
+        session: The wearable's session, to look at it meanwhile; made if None.
         keep: Remember the decisions, for a summary.
     """
-    followed = Followed(Session(model, source.info.rate, source.info.channels))
-    with _sinks(json_lines, out) as sinks, _screen(json_lines) as screen:
-        told = _Told(sinks, screen)
-        async for decision in classify(source, model, session=followed.session):
-            for sink in sinks:
-                sink.write(source.info.name, decision)
-            if keep:
-                followed.decisions.append(decision)
-            told.tell(source.info.name, source.stats.warnings)
-            if screen and screen.is_due():
-                size = screen.live.console.size
-                view = live_view(source.info.name, followed.session, source.stats, decision, size)
-                screen.live.update(view)
+    if outlets is None:
+        with Outlets([JsonLinesSink()] * json_lines) as own:
+            return await follow(source, model, json_lines=json_lines, outlets=own, session=session, keep=keep)
+    name = source.info.name
+    followed = Followed(session or Session(model, source.info.rate, source.info.channels))
+    with _screen(json_lines) as screen:
+        told = _Told(outlets, screen)
+
+        def tell() -> None:
+            told.tell(name, source.stats.warnings)
+            told.tell_of_outlets()
+            outlets.send(Counters.of(name, source.stats, followed.session.stats))
+
+        async with _now_and_then(tell):
+            async for decision in classify(source, model, session=followed.session):
+                await outlets.decide(name, decision)
+                if keep:
+                    followed.decisions.append(decision)
+                told.tell(name, source.stats.warnings)
+                if screen and screen.is_due():
+                    size = screen.live.console.size
+                    screen.live.update(live_view(name, followed.session, source.stats, decision, size))
     return followed
 
 
 async def follow_all(
-    wearables: Sequence[Wearable], model: Model, *, json_lines: bool, out: Path | None = None
+    wearables: Sequence[Wearable], model: Model, *, json_lines: bool, outlets: Outlets
 ) -> None:
     """Show every decision of several sources, not entered, until all have ended.
 
-    A source that ends with an error shows on the screen, and gives a line of JSON with the event `failed`.
+    A source that ends with an error shows on the screen, and gives an event `failed`.
 
     Args:
         wearables: The sources.
         model: The model that they share.
-        json_lines: Print JSON lines, and nothing else, to standard output.
-        out: Also write JSON lines to this file.
+        json_lines: Print nothing to standard output: it is for JSON lines.
+        outlets: Where decisions, warnings and counters go.
     """
     latest: dict[str, Decision] = {}
-    with _sinks(json_lines, out) as sinks, _screen(json_lines) as screen:
-        told = _Told(sinks, screen)
-        async for wearable, decision in classify_all(wearables, model):
-            latest[wearable.name] = decision
-            for sink in sinks:
-                sink.write(wearable.name, decision)
+    with _screen(json_lines) as screen:
+        told = _Told(outlets, screen)
+
+        def tell() -> None:
             for each in wearables:
                 told.tell_all(each)
-            if screen and screen.is_due():
-                screen.live.update(fleet_view(wearables, latest))
-        for each in wearables:
-            told.tell_all(each)
+                outlets.send(
+                    Counters.of(each.name, each.source.stats, each.session.stats if each.session else None)
+                )
+            told.tell_of_outlets()
+
+        async with _now_and_then(tell):
+            async for wearable, decision in classify_all(wearables, model):
+                latest[wearable.name] = decision
+                await outlets.decide(wearable.name, decision)
+                for each in wearables:
+                    told.tell_all(each)
+                if screen and screen.is_due():
+                    screen.live.update(fleet_view(wearables, latest))
         if screen:
             screen.live.update(fleet_view(wearables, latest))
 
 
-@contextlib.contextmanager
-def _sinks(json_lines: bool, out: Path | None) -> Iterator[list[JsonLines]]:
-    sinks = [JsonLines(out)] if out else []
-    if json_lines:
-        sinks.append(JsonLines())
+@contextlib.asynccontextmanager
+async def _now_and_then(act: Callable[[], None]) -> AsyncGenerator[None]:
+    """Act every second, also while no decision comes, and at the end."""
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(_TELL_S)
+            act()
+
+    ticking = asyncio.create_task(tick())
     try:
-        yield sinks
+        yield
     finally:
-        for sink in sinks:
-            sink.close()
+        ticking.cancel()
+        await asyncio.gather(ticking, return_exceptions=True)
+        act()
 
 
 @dataclass(slots=True)
@@ -132,10 +165,10 @@ def _screen(json_lines: bool) -> Iterator[_Screen | None]:
 
 
 class _Told:
-    """Tells warnings and failures as they come, each once: lines of JSON, and lines above the screen."""
+    """Tells warnings and failures as they come, each once: to the outlets, and in lines above the screen."""
 
-    def __init__(self, sinks: Sequence[JsonLines], screen: _Screen | None) -> None:
-        self._sinks, self._screen = sinks, screen
+    def __init__(self, outlets: Outlets, screen: _Screen | None) -> None:
+        self._outlets, self._screen = outlets, screen
         self._warnings: dict[str, int] = {}
         self._failed: set[str] = set()
 
@@ -152,8 +185,12 @@ class _Told:
             self._failed.add(wearable.name)
             self._say(wearable.name, "failed", str(wearable.error))
 
-    def _say(self, source: str, event: str, text: str) -> None:
-        for sink in self._sinks:
-            sink.write_object({"source": source, "event": event, "message": text})
+    def tell_of_outlets(self) -> None:
+        """Tell what is new with the outlets themselves."""
+        for url, text in self._outlets.news():
+            self._say(url, "warning", text)
+
+    def _say(self, source: str, kind: Literal["warning", "failed"], text: str) -> None:
+        self._outlets.send(Event(source, kind, text))
         if self._screen:
             self._screen.live.console.print(Text.assemble((f"{source}: ", "bold yellow"), text))

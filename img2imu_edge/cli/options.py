@@ -22,3 +22,13 @@ TrustedKeyOption = Annotated[
 OutOption = Annotated[
     Path | None, typer.Option("--out", "-o", help="Also write each decision as a line of JSON to this file.")
 ]
+OutputsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="PATH|URL",
+        help="Also send decisions there; may be given several times: walk.jsonl, walk.csv, "
+        "mqtt://broker/topic, ws://127.0.0.1:8766, prometheus://127.0.0.1:9464.",
+    ),
+]

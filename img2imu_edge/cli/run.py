@@ -10,10 +10,13 @@ import typer
 from rich.console import Console
 
 from img2imu_edge.cli.live import follow, follow_all
-from img2imu_edge.cli.options import JsonFlag, ModelOption, OutOption, TrustedKeyOption
+from img2imu_edge.cli.options import JsonFlag, ModelOption, OutputsOption, TrustedKeyOption
 from img2imu_edge.errors import SourceError
 from img2imu_edge.model import Model, load_model
 from img2imu_edge.runner import Wearable
+from img2imu_edge.sinks import open_sink
+from img2imu_edge.sinks.jsonl import JsonLinesSink
+from img2imu_edge.sinks.outlets import Outlets
 from img2imu_edge.source import open_source
 
 
@@ -26,7 +29,7 @@ def run(
         ),
     ],
     model: ModelOption,
-    out: OutOption = None,
+    out: OutputsOption = None,
     json: JsonFlag = False,
     trusted_key: TrustedKeyOption = None,
 ) -> None:
@@ -41,6 +44,8 @@ def run(
       img2imu run "replay:walk.csv?speed=4" --model walk.onnx --json
 
       img2imu run serial:///dev/ttyUSB0 "virtual:?loss=0.05" --model shoulder --out decisions.jsonl
+
+      img2imu run ble:MyBand --model shoulder --out mqtt://broker/wrist --out prometheus://127.0.0.1:9464
     """
     loaded = load_model(model, trusted_key)
     wearables = [Wearable(url, open_source(url)) for url in source]
@@ -49,16 +54,21 @@ def run(
     for wearable in wearables:
         if hint := getattr(wearable.source, "hint", ""):  # of one that waits to be called
             Console(stderr=True).print(hint, style="dim", markup=False)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_run(wearables, loaded, json, out))
+    outlets = Outlets([*map(open_sink, out or ()), *[JsonLinesSink()] * json])
+    try:
+        with outlets, contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_run(wearables, loaded, json, outlets))
+    finally:
+        for url, text in outlets.farewell:
+            Console(stderr=True).print(f"{url}: {text}", style="yellow", markup=False)
     failed = [wearable for wearable in wearables if wearable.error]
     if failed:
         raise SourceError("\n".join(f"{wearable.name}: {wearable.error}" for wearable in failed))
 
 
-async def _run(wearables: list[Wearable], model: Model, json: bool, out: OutOption) -> None:
+async def _run(wearables: list[Wearable], model: Model, json: bool, outlets: Outlets) -> None:
     if len(wearables) > 1:
-        await follow_all(wearables, model, json_lines=json, out=out)
+        await follow_all(wearables, model, json_lines=json, outlets=outlets)
         return
     async with wearables[0].source as source:
-        await follow(source, model, json_lines=json, out=out)
+        await follow(source, model, json_lines=json, outlets=outlets)
