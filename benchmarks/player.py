@@ -103,6 +103,8 @@ class Player:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
+        if exc is not None:
+            self._process.kill()
         try:
             out, _ = self._process.communicate(timeout=_PATIENCE_S)
         finally:
@@ -131,7 +133,7 @@ def _play_pty(play: Play) -> list[dict[str, int]]:
         threads = [threading.Thread(target=device.run) for device in devices]
         for thread in threads:
             thread.start()
-        _ready([f"serial://{port.path}" for port in ports])
+        _ready([f"serial://{port.path}?timeout={_PATIENCE_S:g}" for port in ports])
         for thread in threads:
             thread.join()
     finally:
@@ -162,7 +164,9 @@ def _play_ble(play: Play) -> list[dict[str, int]]:
         if play.disconnect_every_s:
             for band in bands:
                 _break_now_and_then(band, play)
-        _ready([f"ble://{band.address}?profile=img2imu" for band in bands], bench.address)
+        _ready(
+            [f"ble://{band.address}?profile=img2imu&timeout={_PATIENCE_S:g}" for band in bands], bench.address
+        )
         return [_account(band.finish(None), band.samples_lost) for band in bands]
 
 
