@@ -25,6 +25,9 @@ from img2imu_edge.sinks.jsonl import JsonLinesSink
 from img2imu_edge.sinks.outlets import Outlets
 from img2imu_edge.source import Source
 
+Watch = Callable[[str, Decision], None]
+"""Is told of each decision of a source, by name, while the source's session is at rest."""
+
 _FRAMES_PER_SECOND = 8
 _TELL_S = 1.0
 
@@ -45,6 +48,7 @@ async def follow(
     outlets: Outlets | None = None,
     session: Session | None = None,
     keep: bool = False,
+    watch: Watch | None = None,
 ) -> Followed:
     """Show every decision of an entered source until it ends.
 
@@ -55,6 +59,7 @@ async def follow(
         outlets: Where decisions, warnings and counters go; if None, to standard output or nowhere.
         session: The wearable's session, to look at it meanwhile; made if None.
         keep: Remember the decisions, for a summary.
+        watch: Told of each decision, to show it and the session elsewhere.
     """
     if outlets is None:
         with Outlets([JsonLinesSink()] * json_lines) as own:
@@ -71,6 +76,8 @@ async def follow(
 
         async with _now_and_then(tell):
             async for decision in classify(source, model, session=followed.session):
+                if watch:
+                    watch(name, decision)
                 await outlets.decide(name, decision)
                 if keep:
                     followed.decisions.append(decision)
@@ -82,7 +89,12 @@ async def follow(
 
 
 async def follow_all(
-    wearables: Sequence[Wearable], model: Model, *, json_lines: bool, outlets: Outlets
+    wearables: Sequence[Wearable],
+    model: Model,
+    *,
+    json_lines: bool,
+    outlets: Outlets,
+    watch: Watch | None = None,
 ) -> None:
     """Show every decision of several sources, not entered, until all have ended.
 
@@ -93,6 +105,7 @@ async def follow_all(
         model: The model that they share.
         json_lines: Print nothing to standard output: it is for JSON lines.
         outlets: Where decisions, warnings and counters go.
+        watch: Told of each decision, to show it and the session elsewhere.
     """
     latest: dict[str, Decision] = {}
     with _screen(json_lines) as screen:
@@ -109,6 +122,8 @@ async def follow_all(
         async with _now_and_then(tell):
             async for wearable, decision in classify_all(wearables, model):
                 latest[wearable.name] = decision
+                if watch:
+                    watch(wearable.name, decision)
                 await outlets.decide(wearable.name, decision)
                 for each in wearables:
                     told.tell_all(each)

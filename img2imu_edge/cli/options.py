@@ -32,3 +32,23 @@ OutputsOption = Annotated[
         "mqtt://broker/topic, ws://127.0.0.1:8766, prometheus://127.0.0.1:9464.",
     ),
 ]
+DashboardFlag = Annotated[
+    bool, typer.Option("--dashboard", help="Show a live page in the browser of this computer.")
+]
+DashboardAtOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dashboard-at",
+        metavar="HOST:PORT",
+        help="Show it there instead of 127.0.0.1:8765; 0.0.0.0:8765 for other computers too, with a token.",
+    ),
+]
+DashboardTokenOption = Annotated[
+    str,
+    typer.Option(
+        "--dashboard-token",
+        metavar="TOKEN",
+        envvar="IMG2IMU_DASHBOARD_TOKEN",
+        help="What the page's address must have in it; for other computers one is made if there is none.",
+    ),
+]

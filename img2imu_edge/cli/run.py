@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncGenerator
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from img2imu_edge.cli.live import follow, follow_all
-from img2imu_edge.cli.options import JsonFlag, ModelOption, OutputsOption, TrustedKeyOption
+from img2imu_edge.cli.live import Watch, follow, follow_all
+from img2imu_edge.cli.options import (
+    DashboardAtOption,
+    DashboardFlag,
+    DashboardTokenOption,
+    JsonFlag,
+    ModelOption,
+    OutputsOption,
+    TrustedKeyOption,
+)
+from img2imu_edge.dashboard import DEFAULT, Address, Dashboard, Feed, Watcher
 from img2imu_edge.errors import SourceError
 from img2imu_edge.model import Model, load_model
 from img2imu_edge.runner import Wearable
+from img2imu_edge.session import Session
 from img2imu_edge.sinks import open_sink
 from img2imu_edge.sinks.jsonl import JsonLinesSink
 from img2imu_edge.sinks.outlets import Outlets
@@ -31,6 +42,9 @@ def run(
     model: ModelOption,
     out: OutputsOption = None,
     json: JsonFlag = False,
+    dashboard: DashboardFlag = False,
+    dashboard_at: DashboardAtOption = None,
+    dashboard_token: DashboardTokenOption = "",
     trusted_key: TrustedKeyOption = None,
 ) -> None:
     """Classify a wearable's motion, live; or that of several, with one model.
@@ -45,9 +59,12 @@ def run(
 
       img2imu run serial:///dev/ttyUSB0 "virtual:?loss=0.05" --model shoulder --out decisions.jsonl
 
+      img2imu run ble:MyBand --model shoulder --dashboard
+
       img2imu run ble:MyBand --model shoulder --out mqtt://broker/wrist --out prometheus://127.0.0.1:9464
     """
     loaded = load_model(model, trusted_key)
+    address = Address.read(dashboard_at or DEFAULT, dashboard_token) if dashboard or dashboard_at else None
     wearables = [Wearable(url, open_source(url)) for url in source]
     if len(set(source)) < len(source):
         raise SourceError("a source is given twice; each device can be listened to once")
@@ -57,7 +74,7 @@ def run(
     outlets = Outlets([*map(open_sink, out or ()), *[JsonLinesSink()] * json])
     try:
         with outlets, contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_run(wearables, loaded, json, outlets))
+            asyncio.run(_run(wearables, loaded, json, outlets, address))
     finally:
         for url, text in outlets.farewell:
             Console(stderr=True).print(f"{url}: {text}", style="yellow", markup=False)
@@ -66,9 +83,35 @@ def run(
         raise SourceError("\n".join(f"{wearable.name}: {wearable.error}" for wearable in failed))
 
 
-async def _run(wearables: list[Wearable], model: Model, json: bool, outlets: Outlets) -> None:
-    if len(wearables) > 1:
-        await follow_all(wearables, model, json_lines=json, outlets=outlets)
+async def _run(
+    wearables: list[Wearable], model: Model, json: bool, outlets: Outlets, address: Address | None
+) -> None:
+    async with _dashboard(wearables, model, address) as watch:
+        if len(wearables) > 1:
+            await follow_all(wearables, model, json_lines=json, outlets=outlets, watch=watch)
+            return
+        wearable = wearables[0]
+        async with wearable.source as source:
+            session = wearable.session = Session(model, source.info.rate, source.info.channels)
+            await follow(
+                *(source, model),
+                json_lines=json,
+                outlets=outlets,
+                session=session,
+                watch=lambda _, decision: watch(wearable.name, decision),
+            )
+
+
+@contextlib.asynccontextmanager
+async def _dashboard(
+    wearables: list[Wearable], model: Model, address: Address | None
+) -> AsyncGenerator[Watch]:
+    """The dashboard, if there is an address for it, and what is to be told of each decision."""
+    if address is None:
+        yield lambda source, decision: None
         return
-    async with wearables[0].source as source:
-        await follow(source, model, json_lines=json, outlets=outlets)
+    feed = Feed()
+    watcher = Watcher(feed, wearables, model)
+    async with Dashboard(feed, address) as dashboard, watcher.polling():
+        Console(stderr=True).print(f"dashboard: {dashboard.url}", markup=False, soft_wrap=True)
+        yield watcher.write

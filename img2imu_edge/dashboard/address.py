@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import secrets
 import socket
@@ -65,11 +66,11 @@ class Address:
 
 
 def _split(text: str) -> tuple[str, int | None]:
-    try:
+    with contextlib.suppress(ValueError):
         parts = urlsplit(f"//{text}")
-        return (parts.hostname or "", parts.port) if parts.netloc == text and "@" not in text else ("", None)
-    except ValueError:
-        return "", None
+        if parts.netloc == text and "@" not in text:
+            return parts.hostname or "", parts.port
+    return "", None
 
 
 def is_own_origin(origin: str, host: str) -> bool:

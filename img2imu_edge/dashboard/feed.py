@@ -62,7 +62,7 @@ class Layout:
 @dataclass(slots=True)
 class _Panel:
     index: int
-    name: str
+    url: str
     layout: Layout
     columns: RingBuffer[np.uint8]
     samples: RingBuffer[np.float32]
@@ -74,7 +74,7 @@ class _Panel:
         about = {
             "type": "wearable",
             "index": self.index,
-            "name": self.name,
+            "url": self.url,
             **{name: getattr(layout, name) for name in Layout.__slots__},
         }
         columns, samples = _all(self.columns), _all(self.samples)
@@ -117,11 +117,17 @@ class Feed:
         self._panels: dict[str, _Panel] = {}
         self._clients: set[Client] = set()
 
-    def add(self, name: str, layout: Layout) -> None:
-        """Add a wearable, before anything about it is told."""
+    def add(self, name: str, url: str, layout: Layout) -> None:
+        """Add a wearable, before anything about it is told.
+
+        Args:
+            name: What the other calls know it by; it is not shown.
+            url: Where its samples come from, for people.
+            layout: What its pictures are like.
+        """
         self._panels[name] = _Panel(
             len(self._panels),
-            name,
+            url,
             layout,
             RingBuffer(layout.width, (layout.height, 4), np.uint8),
             RingBuffer(layout.width * layout.hop, (len(layout.channels),), np.float32),

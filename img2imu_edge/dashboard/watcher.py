@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,8 +65,8 @@ class Watcher:
             frequencies=(float(plan.frequencies[0]), float(plan.frequencies[-1])),
         )
         self._layout = layout
-        for name in self._wearables:
-            feed.add(name, layout)
+        for name, wearable in self._wearables.items():
+            feed.add(name, wearable.source.url, layout)
 
     def write(self, source: str, decision: Decision) -> None:
         """Show a decision, and what came since the one before."""
@@ -76,8 +77,17 @@ class Watcher:
             self._show(source, wearable.session, seen)
         self._feed.decision(source, decision)
 
-    async def poll(self) -> None:
-        """Tell how the links are, twice a second, until cancelled."""
+    @contextlib.asynccontextmanager
+    async def polling(self) -> AsyncGenerator[None]:
+        """Tell how the links are, twice a second meanwhile."""
+        task = asyncio.create_task(self._poll())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _poll(self) -> None:
         while True:
             self.tell()
             await asyncio.sleep(_EVERY_S)
@@ -123,7 +133,7 @@ class Watcher:
         seen.received, seen.counted = received, now
         total = received + stats.samples_lost
         told = {
-            "title": wearable.source.info.name if session else name,
+            "title": wearable.source.info.name if session else "",
             "state": _state(wearable, now - seen.heard),
             "error": str(wearable.error) if wearable.error else "",
             "rate": round(seen.rate, 1),
