@@ -77,7 +77,7 @@ def run(
             asyncio.run(_run(wearables, loaded, json, outlets, address))
     finally:
         for url, text in outlets.farewell:
-            Console(stderr=True).print(f"{url}: {text}", style="yellow", markup=False)
+            Console(stderr=True).print(f"{url}: {text}", style="yellow", markup=False, soft_wrap=True)
     failed = [wearable for wearable in wearables if wearable.error]
     if failed:
         raise SourceError("\n".join(f"{wearable.name}: {wearable.error}" for wearable in failed))

@@ -9,6 +9,7 @@ from typing import Final, TextIO
 from urllib.parse import SplitResult, unquote
 
 from img2imu_edge.errors import OutputError
+from img2imu_edge.sinks.files import open_text
 from img2imu_edge.sinks.messages import Decided, Message
 
 COLUMNS: Final = (
@@ -40,10 +41,9 @@ class CsvSink:
         Raises:
             OutputError: If it cannot be written.
         """
+        self._file = open_text(self._path)
         try:
-            self._file = self._path.open("w", encoding="utf-8", newline="")
             csv.writer(self._file).writerow(COLUMNS)
-            self._file.flush()
         except OSError as error:
             raise OutputError(f"cannot write {self._path}: {error.strerror or error}") from error
 
@@ -53,7 +53,6 @@ class CsvSink:
             return
         cells = {**message.as_dict(), "at": iso(message.at)}
         csv.writer(self._file).writerow([cells.get(name) for name in COLUMNS])
-        self._file.flush()
 
     def close(self) -> int:
         """Close the file."""

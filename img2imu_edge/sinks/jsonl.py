@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -12,6 +10,7 @@ from urllib.parse import SplitResult, unquote
 
 from img2imu_edge.decision import Decision
 from img2imu_edge.errors import Img2ImuError
+from img2imu_edge.sinks.files import open_stdout, open_text
 from img2imu_edge.sinks.messages import Counters, Message
 
 
@@ -25,16 +24,15 @@ class JsonLines:
 
     Args:
         path: The file, replaced if it exists; None for standard output.
-        stream: Written to instead, if there is no path.
 
     Raises:
         Img2ImuError: If the file cannot be written.
     """
 
-    def __init__(self, path: Path | None = None, stream: TextIO | None = None) -> None:
+    def __init__(self, path: Path | None = None) -> None:
         self._own = path is not None
         try:
-            self._file: TextIO = path.open("w", encoding="utf-8") if path else stream or sys.stdout
+            self._file: TextIO = path.open("w", encoding="utf-8") if path else sys.stdout
         except OSError as error:
             raise Img2ImuError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -64,32 +62,23 @@ class JsonLinesSink:
         self.url = str(path) if path else "standard output"
         self.warnings: list[str] = []
         self._path = path
-        self._lines: JsonLines | None = None
+        self._file: TextIO | None = None
 
     def start(self) -> None:
         """Open the file.
 
         Raises:
-            Img2ImuError: If it cannot be written.
+            OutputError: If it cannot be written.
         """
-        self._lines = JsonLines(self._path, None if self._path else _unbuffered_stdout())
+        self._file = open_text(self._path) if self._path else open_stdout()
 
     def take(self, message: Message) -> None:
         """Write a line, and hand it to the system at once."""
-        if self._lines and not isinstance(message, Counters):
-            self._lines.write_object(message.as_dict())
+        if self._file and not isinstance(message, Counters):
+            self._file.write(json.dumps(message.as_dict(), ensure_ascii=False) + "\n")
 
     def close(self) -> int:
-        """Close the file; standard output stays open."""
-        if self._lines:
-            self._lines.close()
+        """Close the file."""
+        if self._file and self._path:
+            self._file.close()
         return 0
-
-
-def _unbuffered_stdout() -> TextIO | None:
-    """Standard output without a buffer, whose lock Python would need at its end, while a write waits."""
-    try:
-        raw = io.FileIO(os.dup(sys.stdout.fileno()), "w")
-    except (OSError, ValueError):  # standard output is not a file here
-        return None
-    return io.TextIOWrapper(raw, encoding="utf-8", write_through=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -16,6 +17,9 @@ QUEUE: Final = 4096
 STUCK_S: Final = 5.0
 """An output that took nothing for so long is not waited for: neither at the end, nor by a source that goes as
 fast as it is taken."""
+
+_TELL_S: Final = 10.0
+"""Between two sentences about losses that come and go."""
 
 
 class Outlet:
@@ -41,6 +45,7 @@ class Outlet:
         self._warnings: list[str] = []
         self._told = self._heard = self._heard_sink = 0
         self._moved = time.monotonic()
+        self._told_at = -math.inf
         self._thread = threading.Thread(target=self._work, name=f"img2imu {sink.url}", daemon=True)
 
     def start(self) -> None:
@@ -105,7 +110,7 @@ class Outlet:
             self._queue.clear()
             self._busy = False
         if not self._broken:  # its reader has left on purpose
-            self._tell()
+            self._tell(-math.inf)
 
     def _work(self) -> None:
         while (message := self._next()) is not None:
@@ -119,7 +124,7 @@ class Outlet:
                     return
                 self._drop(f"a message was lost ({getattr(error, 'strerror', None) or error})")
             else:
-                self._tell()
+                self._tell(self._told_at + _TELL_S)
             with self._change:
                 self._busy, self._moved = False, time.monotonic()
                 self._change.notify_all()
@@ -143,10 +148,12 @@ class Outlet:
         """Count a loss; the first of several is told at once, their number by `_tell`."""
         if self.dropped == self._told:
             self._warnings.append(why)
+            self._told_at = time.monotonic()
         self.dropped += 1
 
-    def _tell(self) -> None:
-        if lost := self.dropped - self._told:
+    def _tell(self, earliest: float) -> None:
+        lost = self.dropped - self._told
+        if lost and time.monotonic() >= earliest:
             self._told = self.dropped
             self._warnings.append(f"{lost} {'message was' if lost == 1 else 'messages were'} not delivered")
 

@@ -1,0 +1,261 @@
+"""Outputs never delay the stream; what they cannot take is counted and told."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import img2imu_edge as i2e
+from img2imu_edge.decision import Decision
+from img2imu_edge.errors import OutputError
+from img2imu_edge.session import SessionStats
+from img2imu_edge.sinks import Counters, Decided, Event, Message, open_sink
+from img2imu_edge.sinks.csv import COLUMNS
+from img2imu_edge.sinks.outlet import Outlet
+from img2imu_edge.sinks.outlets import Outlets
+from img2imu_edge.source import LinkStats
+from tests.conftest import Run
+
+
+def decided(n: float, latency_ms: float | None = 1.0) -> Decided:
+    return Decided("wrist", Decision(float(n), "walking", 0.5, 1.0, "ok", latency_ms=latency_ms))
+
+
+def counters(source: str, received: int) -> Counters:
+    return Counters.of(source, LinkStats(samples_received=received), SessionStats())
+
+
+class Gate:
+    """A sink that takes messages only while it is open, and fails on purpose."""
+
+    url = "gate:"
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self.got: list[Message] = []
+        self.open, self.closed = threading.Event(), threading.Event()
+        self.fails: Exception | None = None
+
+    def start(self) -> None: ...
+
+    def take(self, message: Message) -> None:
+        self.open.wait()
+        if self.closed.is_set():
+            raise ConnectionAbortedError
+        if self.fails:
+            raise self.fails
+        self.got.append(message)
+
+    def close(self) -> int:
+        self.closed.set()
+        self.open.set()
+        return 0
+
+
+def test_what_waits_for_a_slow_sink_arrives_in_order() -> None:
+    gate = Gate()
+    outlet = Outlet(gate)
+    outlet.start()
+    sent = [decided(n) for n in range(1000)]
+    begin = time.monotonic()
+    for message in sent:
+        outlet.put(message)
+    assert time.monotonic() - begin < 0.5
+    gate.open.set()
+    outlet.close()
+    assert gate.got == sent
+    assert (outlet.dropped, outlet.news()) == (0, [])
+
+
+def test_beyond_the_bound_the_oldest_go_and_it_is_told_once_and_in_the_end() -> None:
+    gate = Gate()
+    outlet = Outlet(gate, size=10)
+    outlet.start()
+    outlet.put(decided(0))
+    while outlet._queue:  # until the thread waits with the first one in its hand
+        time.sleep(0.001)
+    for n in range(1, 31):
+        outlet.put(decided(n))
+    assert outlet.dropped == 20
+    assert outlet.news() == ["cannot keep up: 10 messages wait, and the oldest are dropped"]
+    gate.open.set()
+    outlet.close()
+    times = [message.decision.time for message in gate.got if isinstance(message, Decided)]
+    assert times == [0.0, *map(float, range(21, 31))]
+    assert outlet.news() == ["20 messages were not delivered"]
+
+
+def test_a_dead_sink_is_not_waited_for_at_the_end() -> None:
+    gate = Gate()
+    outlet = Outlet(gate, stuck_s=0.3)
+    outlet.start()
+    for n in range(7):
+        outlet.put(decided(n))
+    begin = time.monotonic()
+    outlet.close()
+    assert 0.1 < time.monotonic() - begin < 1.0
+    assert (gate.got, outlet.dropped) == ([], 7)
+    assert outlet.news() == ["7 messages were not delivered"]
+
+
+def test_a_sink_that_fails_gets_the_next_message_and_it_is_told() -> None:
+    gate = Gate()
+    gate.open.set()
+    gate.fails = RuntimeError("a fault in somebody's plug-in")
+    outlet = Outlet(gate)
+    outlet.start()
+    for n in range(3):
+        outlet.put(decided(n))
+    while outlet.dropped < 3:
+        time.sleep(0.001)
+    gate.fails = None
+    outlet.put(decided(3))
+    outlet.close()
+    assert gate.got == [decided(3)] or [m.decision.time for m in gate.got if isinstance(m, Decided)] == [3.0]
+    assert outlet.news() == [
+        "a message was lost (a fault in somebody's plug-in)",
+        "3 messages were not delivered",
+    ]
+
+
+def test_of_counters_that_wait_the_latest_are_kept() -> None:
+    gate = Gate()
+    outlet = Outlet(gate)
+    outlet.start()
+    outlet.put(decided(0))
+    while outlet._queue:
+        time.sleep(0.001)
+    for n in range(100):
+        outlet.put(counters("a", n))
+        outlet.put(counters("b", 2 * n))
+    gate.open.set()
+    outlet.close()
+    assert gate.got[1:] == [counters("a", 99), counters("b", 198)]
+
+
+async def test_a_source_as_fast_as_it_is_taken_waits_for_outputs_and_a_live_one_does_not() -> None:
+    gate = Gate()
+    gate.open.set()
+    outlets = Outlets([gate])
+    with outlets:
+        for n in range(10_000):
+            await outlets.decide("wrist", decided(n, None).decision)
+    assert len(gate.got) == 10_000
+    shut = Gate()
+    outlets = Outlets([shut])
+    outlets._outlets[0]._stuck_s = 0.5
+    with outlets:
+        begin = time.monotonic()
+        for n in range(10_000):
+            await outlets.decide("wrist", decided(n, 5.0).decision)
+        assert time.monotonic() - begin < 2
+    assert outlets.farewell[-1] == ("gate:", "10000 messages were not delivered")
+
+
+async def test_a_dead_output_holds_up_even_a_fast_source_only_once() -> None:
+    gate = Gate()
+    outlets = Outlets([gate])
+    outlets._outlets[0]._stuck_s = 0.3
+    begin = time.monotonic()
+    with outlets:
+        for n in range(6_000):
+            await asyncio.wait_for(outlets.decide("wrist", decided(n, None).decision), 5)
+    assert time.monotonic() - begin < 3
+
+
+def test_csv_has_a_row_for_each_decision(img2imu: Run, tmp_path: Path, offline: list[Decision]) -> None:
+    source = f"replay:{i2e.demo_recording()}?speed=0"
+    files = [tmp_path / name for name in ("a.csv", "a.jsonl", "odd name%20.txt")]
+    outs = [part for path in files for part in ("--out", path)]
+    done = img2imu("run", source, "--model", "shoulder", *outs)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(files[0].read_text().splitlines()))
+    assert tuple(rows[0]) == COLUMNS
+    assert [float(row["time"]) for row in rows] == [decision.time for decision in offline]
+    assert [row["label"] for row in rows] == [decision.label or "" for decision in offline]
+    assert [float(row["confidence"]) for row in rows] == [decision.confidence for decision in offline]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", rows[0]["at"])
+    lines = [json.loads(line) for line in files[1].read_text().splitlines()]
+    assert [line.pop("source") for line in lines] == ["shoulder"] * len(offline)
+    assert lines == [decision.as_dict() for decision in offline]
+    assert files[2].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_stops_nothing_and_is_told(img2imu: Run, tmp_path: Path) -> None:
+    full = tmp_path / "full.jsonl"
+    full.symlink_to("/dev/full")
+    source = f"replay:{i2e.demo_recording()}?speed=0"
+    done = img2imu("run", source, "--model", "shoulder", "--json", "--out", full)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0
+    assert len([line for line in lines if "time" in line]) > 300
+    assert any("No space left" in line.get("message", "") for line in lines)
+    numbers = re.findall(r"full.jsonl: (\d+) messages were not delivered", done.stderr)
+    assert sum(map(int, numbers)) >= 300
+    assert len(numbers) == 1
+
+
+def test_a_reader_that_leaves_ends_the_run_quietly() -> None:
+    command = [Path(sys.executable).with_name("img2imu"), "run", f"replay:{i2e.demo_recording()}?speed=20"]
+    with subprocess.Popen(
+        [*command, "--model", "shoulder", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert json.loads(process.stdout.readline())["status"] == "warming_up"
+        process.stdout.close()
+        assert process.wait(15) == 1
+        assert process.stderr.read() == ""
+
+
+def test_a_reader_that_stops_reading_does_not_stop_decisions(tmp_path: Path) -> None:
+    """A live recording whose lines go to a pipe that nobody reads goes on at its own pace, to its end."""
+    path = tmp_path / "a.csv"
+    command = [Path(sys.executable).with_name("img2imu"), "run", f"replay:{i2e.demo_recording()}?speed=40"]
+    with subprocess.Popen(
+        [*command, "--model", "shoulder", "--json", "--out", path], stdout=subprocess.PIPE
+    ) as process:
+        # A pipe holds 64 kB, about 200 lines; the recording makes 386.
+        for _ in range(1500):
+            time.sleep(0.01)
+            if path.exists() and len(path.read_text().splitlines()) == 387:
+                break
+        assert len(path.read_text().splitlines()) == 387
+        assert process.poll() is None  # it waits a while for its reader, with what is left
+        assert process.stdout
+        assert len(process.stdout.read().splitlines()) == 386
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("pigeon://home", "mqtt://.*prometheus://.*ws://"),
+        ("/nowhere/a.csv", "cannot write"),
+        ("/nowhere/a", "cannot"),
+    ],
+)
+def test_what_can_never_work_is_told_at_once(target: str, says: str) -> None:
+    with pytest.raises(OutputError, match=says):
+        Outlets([open_sink(target)]).__enter__()
+
+
+def test_events_reach_the_other_outputs() -> None:
+    gate, other = Gate(), Gate()
+    gate.url = "broken:"
+    other.open.set()
+    outlets = Outlets([gate, other])
+    outlets._outlets[0]._stuck_s = 0.2
+    with outlets:
+        outlets.send(decided(1))
+    assert other.got[-1] == Event("broken:", "warning", "1 message was not delivered")
