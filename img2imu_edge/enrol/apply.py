@@ -42,7 +42,7 @@ class Weights:
     """
 
     sharpness: float = 4.0
-    known_prior: float = 1.0
+    known_prior: float = 0.5
     allowance: float = 0.2
 
 

@@ -20,6 +20,13 @@ MOST_APART = 1.4
 """Distance of a repeat from the median of the others, as in `Novelty`, above which it is something else. Of
 one person's repeats of an exercise, on either arm, 1 % are above it; of other exercises more than half."""
 
+LEAST_APART = 0.5
+"""Distance between a wearer's classes below which they are one: of different exercises 1 % are as near."""
+
+MOST_MOVED = 1.3
+"""How many times further than another class's a trained centroid may be from its own class's repeats. None
+of 150 was when the class was right, two thirds of 900 when it was another."""
+
 LEAST_RECOGNISED = 0.5
 """Share of a repeat's windows that must be recognised with the others alone enrolled."""
 
@@ -62,9 +69,15 @@ def learn(model: Model, profile: Profile, label: str, performances: Sequence[Per
             f"{LEAST_REPEATS}; nothing was enrolled. {'; '.join(left_out) or 'Ask for more with --repeats'}. "
             "Do the same thing each time, from the countdown's end until told to stop"
         )
+    joined = profile.added(label, tuple(each.repeat for each in kept))
+    if twin := _twin(model, joined, label):
+        raise RecordingError(
+            f"these repeats of {label!r} are what {twin!r} is; nothing was enrolled. Give them that label; "
+            f"if {twin!r} was enrolled by mistake: img2imu enroll --remove LABEL, or --undo"
+        )
     hits, mistaken = 0, dict[str, int]()
-    for held in kept:
-        others = tuple(each.repeat for each in kept if each is not held)
+    for number, held in enumerate(kept):
+        others = tuple(each.repeat for each in (*kept[:number], *kept[number + 1 :]))
         for said in _decided(model, profile.added(label, others), held):
             hits += said == label
             if said != label:
@@ -73,11 +86,11 @@ def learn(model: Model, profile: Profile, label: str, performances: Sequence[Per
     if share < LEAST_RECOGNISED:
         most = max(mistaken, key=lambda name: (mistaken[name], name))
         raise RecordingError(
-            f"{label!r} is too like {most!r} for this model: with all repeats but one enrolled, "
-            f"only {share:.0%} of that one is recognised; nothing was enrolled. Do it more distinctly, or, if that "
-            f"is what it is, give it the label {most!r}"
+            f"{label!r} is too like {most!r} for this model: with all repeats but one enrolled, only "
+            f"{share:.0%} of the last are recognised; nothing was enrolled. Do it more distinctly, or, if "
+            f"that is what it is, give it the label {most!r}"
         )
-    return Lesson(profile.added(label, tuple(p.repeat for p in kept)), len(kept), left_out, share)
+    return Lesson(joined, len(kept), left_out, share)
 
 
 def _consistent(
@@ -106,6 +119,25 @@ def _consistent(
         else:
             reasons.append(f"repeat {number}: unlike the others ({apart:.1f}, {MOST_APART} at most)")
     return kept, tuple(reasons)
+
+
+def _twin(model: Model, profile: Profile, label: str) -> str | None:
+    """Another class that the repeats of this one belong to, if there is one."""
+    novelty = model.card.decision.novelty
+    if novelty is None:
+        return None
+    spread = np.array(novelty.spread)
+    means = {each.label: each.mean for each in profile.classes}
+    mine = means.pop(label)
+    apart = {name: float(np.sqrt(np.mean(((mean - mine) / spread) ** 2))) for name, mean in means.items()}
+    if apart and min(apart.values()) < LEAST_APART:
+        return min(apart, key=lambda name: apart[name])
+    if label in model.card.labels:
+        away = np.sqrt(np.mean(((np.array(novelty.centroids) - mine) / spread) ** 2, axis=1))
+        nearest = int(away.argmin())
+        if away[model.card.labels.index(label)] > MOST_MOVED * away[nearest]:
+            return model.card.labels[nearest]
+    return None
 
 
 def _decided(model: Model, profile: Profile, performance: Performance) -> list[str]:
