@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from statistics import median
 
 import pytest
 
@@ -26,13 +27,16 @@ def test_too_much_to_decide_on_thins_decisions_evenly_and_costs_no_sample(
 ) -> None:
     round_s = OVERLOAD * HOP_S / SPEED
     slow = replace(model, engine=SlowEngine(model.engine, round_s / WEARABLES))
-    play = Play("pty", 50.0, 16.0, WEARABLES, speed=SPEED, batch=batch, queue=QUEUE)
+    play = Play("pty", 50.0, 14.0, WEARABLES, speed=SPEED, batch=batch, queue=QUEUE)
     result = measure(play, slow)
-    assert result.made == WEARABLES * 16 * 50
+    assert result.made == WEARABLES * 14 * 50
     assert result.missing == 0
     assert result.decisions + result.skipped == result.due
     assert result.skipped > result.due / 2
-    even = sum(times for apart, times in result.distances.items() if abs(apart - OVERLOAD) <= 1)
-    assert even >= 0.75 * sum(result.distances.values())
-    assert max(result.distances) <= 2 * OVERLOAD
+    # Evenly: all about as far apart as usual, but for where each wearable's stream begins and ends.
+    apart = [distance for distance, times in result.distances.items() for _ in range(times)]
+    usual = median(apart)
+    assert usual >= OVERLOAD - 1
+    assert sum(abs(distance - usual) > usual / 2 for distance in apart) <= 2 * WEARABLES
+    assert max(apart) <= 3 * OVERLOAD
     assert result.max_ms <= 4e3 * round_s
