@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
@@ -29,6 +30,8 @@ from img2imu_edge.sinks import open_sink
 from img2imu_edge.sinks.jsonl import JsonLinesSink
 from img2imu_edge.sinks.outlets import Outlets
 from img2imu_edge.source import open_source
+
+_SECRET = re.compile(r"([?&]token=)[^&]*")
 
 
 def run(
@@ -65,7 +68,8 @@ def run(
     """
     loaded = load_model(model, trusted_key)
     address = Address.read(dashboard_at or DEFAULT, dashboard_token) if dashboard or dashboard_at else None
-    wearables = [Wearable(url, open_source(url)) for url in source]
+    # A source's name goes to all outputs; its token must not.
+    wearables = [Wearable(_SECRET.sub(r"\1…", url), open_source(url)) for url in source]
     if len(set(source)) < len(source):
         raise SourceError("a source is given twice; each device can be listened to once")
     for wearable in wearables:

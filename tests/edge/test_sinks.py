@@ -16,7 +16,7 @@ import pytest
 
 import img2imu_edge as i2e
 from img2imu_edge.decision import Decision
-from img2imu_edge.errors import OutputError
+from img2imu_edge.errors import MissingExtraError, OutputError
 from img2imu_edge.session import SessionStats
 from img2imu_edge.sinks import Counters, Decided, Event, Message, open_sink
 from img2imu_edge.sinks.csv import COLUMNS
@@ -259,3 +259,28 @@ def test_events_reach_the_other_outputs() -> None:
     with outlets:
         outlets.send(decided(1))
     assert other.got[-1] == Event("broken:", "warning", "1 message was not delivered")
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "extra"),
+    [
+        ("mqtt://broker/x", "paho.mqtt.client", "mqtt"),
+        ("ws://127.0.0.1:1", "websockets.asyncio.server", "websocket"),
+        ("prometheus://127.0.0.1:1", "prometheus_client", "prometheus"),
+    ],
+)
+def test_a_missing_library_is_told_with_how_to_get_it(
+    url: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=rf"pip install 'img2imu-edge\[{extra}\]'"):
+        open_sink(url)
+
+
+def test_a_token_in_a_sources_url_stays_out_of_what_is_sent(img2imu: Run, tmp_path: Path) -> None:
+    urls = [f"sensorlogger:?port=0&timeout=0.2&token={token}" for token in ("first-secret", "second-secret")]
+    done = img2imu("run", *urls, "--model", "shoulder", "--json", "--out", tmp_path / "a.jsonl")
+    said = done.stdout + done.stderr + (tmp_path / "a.jsonl").read_text()
+    assert done.returncode == 1
+    assert said.count('"event": "failed"') == 4
+    assert "secret" not in said
