@@ -6,6 +6,7 @@ Example:
     >>> decisions = i2e.classify_recording(i2e.demo_recording(), model)
 """
 
+from img2imu_edge.batch import FileResult, classify_files
 from img2imu_edge.card import ModelCard
 from img2imu_edge.decision import Decision
 from img2imu_edge.errors import (
@@ -28,6 +29,7 @@ from img2imu_edge.spectrogram import StreamingSpectrogram, spectrogram
 
 __all__ = [
     "Decision",
+    "FileResult",
     "Img2ImuError",
     "LinkStats",
     "MissingExtraError",
@@ -48,6 +50,7 @@ __all__ = [
     "Wearable",
     "classify",
     "classify_all",
+    "classify_files",
     "classify_recording",
     "demo_recording",
     "load_model",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -111,6 +110,8 @@ def locked(folder: Path) -> Iterator[None]:
         RecordingError: If another run is at work in it.
         ModelError: If it cannot be made.
     """
+    import fcntl  # where there is none, only this does not work
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)

@@ -33,7 +33,8 @@ def run_locally(jobs: Iterable[Job], workers: int | None = None) -> Iterator[Fil
     Yields:
         Results as they come.
     """
-    workers = workers or len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers = workers or cores or 1
     todo = iter(jobs)
     while True:
         suspects = yield from _run(todo, workers, workers * AHEAD)

@@ -74,13 +74,13 @@ def spooled(path: Path, folder: Path) -> Iterator[Spooled]:
     about = _read_side_car(path.with_suffix(".json"))
     with tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(folder)) as file, _text(path) as text:
         lines = _Lines(text, path, about.get(COMPLETE) is False)
-        rows = csv.reader(lines)
-        header = [name.strip() for name in next(rows, [])]
+        rest = iter(lines)
+        header = [name.strip() for name in next(csv.reader(rest), [])]
         _check_header(header, path)
         channels = tuple(name for name in header if name not in ("time", "label"))
         row = np.dtype([("time", np.float64), ("values", np.float32, (len(channels),))])
         samples, dropped, first, last = 0, 0, 0.0, -np.inf
-        for numbers, at in _tables(rows, header, path):
+        for numbers, at in _tables(rest, header, path):
             finite: NDArray[np.bool_] = np.all(np.isfinite(numbers), axis=1)
             dropped += int(len(finite) - finite.sum())
             numbers, at = numbers[finite], at[finite]
@@ -141,10 +141,39 @@ class _Lines:
 
 
 def _tables(
-    rows: Iterator[list[str]], header: list[str], path: Path
+    lines: Iterator[str], header: list[str], path: Path
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
-    """Numbers of some rows at a time, and the lines that they are from."""
+    """Numbers of some rows at a time, time first, and the lines that they are from."""
+    order = [header.index("time"), *(i for i, name in enumerate(header) if name not in ("time", "label"))]
     done = 0
+    while some := list(islice(lines, ROWS)):
+        text = "".join(some)
+        if '"' in text:  # from here on, a row may be several lines
+            yield from _rows(csv.reader(chain(some, lines)), done, header, path)
+            return
+        numbers = _plain(text, some, len(header))
+        if numbers is not None:
+            yield numbers[:, order], np.arange(done + 2, done + 2 + len(numbers))
+        else:
+            yield from _rows(csv.reader(some), done, header, path)
+        done += len(some)
+
+
+def _plain(text: str, lines: list[str], columns: int) -> NDArray[np.float64] | None:
+    """What most files hold, three times as fast: numbers, none missing. None if there is anything else."""
+    if text.encode().translate(None, b"0123456789.,+-eE\n") or "\n\n" in text or text.startswith("\n"):
+        return None
+    try:
+        numbers: NDArray[np.float64] = np.loadtxt(lines, delimiter=",", comments=None, ndmin=2)
+    except ValueError:
+        return None
+    return numbers if numbers.shape[1] == columns else None
+
+
+def _rows(
+    rows: Iterator[list[str]], done: int, header: list[str], path: Path
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+    """The same by way of `read_recording`'s parser, which tells what is wrong."""
     while True:
         try:
             some = list(islice(rows, ROWS))

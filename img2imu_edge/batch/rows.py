@@ -20,6 +20,8 @@ COLUMNS = ("file", "time", "label", "confidence", "coverage", "status", "novelty
 _GROUP = 1 << 16
 """Rows in a group of a Parquet file: what is held at once."""
 
+_PIECE_GROUP = 1 << 12
+
 
 class Rows(Protocol):
     """A piece that is being written."""
@@ -55,7 +57,7 @@ def open_rows(kind: Kind, path: Path, labels: Sequence[str]) -> Rows:
         labels: The model's classes.
     """
     if kind == "parquet":
-        return _ParquetRows(path, labels)
+        return _ParquetRows(path, labels, _PIECE_GROUP)
     return _JsonRows(path) if kind == "jsonl" else _CsvRows(path, labels)
 
 
@@ -116,42 +118,53 @@ class _CsvRows:
 
 
 class _ParquetRows:
-    def __init__(self, path: Path, labels: Sequence[str]) -> None:
-        _, pq = _arrow()
+    """Rows are held as columns until they make a group."""
+
+    def __init__(self, path: Path, labels: Sequence[str], group: int = _GROUP) -> None:
+        self._pa, pq = _arrow()
         self._schema = _schema(labels)
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._group = group
+        self._held: list[Any] = []
 
     def write(self, file: str, decisions: Sequence[Decision]) -> None:
-        pa, _ = _arrow()
         columns: dict[str, list[Any]] = {name: [getattr(d, name) for d in decisions] for name in COLUMNS[1:]}
         columns["scores"] = [scores or None for scores in columns["scores"]]
-        self._writer.write_table(
-            pa.table({"file": [file] * len(decisions), **columns}, schema=self._schema), row_group_size=_GROUP
-        )
+        columns["file"] = [file] * len(decisions)
+        self.add(self._pa.RecordBatch.from_pydict(columns, self._schema))
+
+    def add(self, batch: Any) -> None:
+        """Add rows that are columns already."""
+        self._held.append(batch)
+        if sum(len(held) for held in self._held) >= self._group:
+            self._flush()
 
     def close(self) -> None:
+        if self._held:
+            self._flush()
         self._writer.close()
+
+    def _flush(self) -> None:
+        self._writer.write_table(self._pa.Table.from_batches(self._held, self._schema))
+        self._held = []
+        self._pa.default_memory_pool().release_unused()  # else it keeps a hundred MiB for later
 
 
 def _join_parquet(pieces: Iterable[Path], out: Path, labels: Sequence[str]) -> None:
-    pa, pq = _arrow()
-    schema = _schema(labels)
-    held: list[Any] = []
-    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+    _, pq = _arrow()
+    rows = _ParquetRows(out, labels)
+    try:
         for piece in pieces:
             with pq.ParquetFile(piece) as file:
                 for batch in file.iter_batches(_GROUP, use_threads=False):
-                    held.append(batch)
-                    if sum(len(b) for b in held) >= _GROUP:  # or every short recording would be a group
-                        writer.write_table(pa.Table.from_batches(held, schema))
-                        held = []
-        if held:
-            writer.write_table(pa.Table.from_batches(held, schema))
+                    rows.add(batch)
+    finally:
+        rows.close()
 
 
 def _schema(labels: Sequence[str]) -> Any:
     pa, _ = _arrow()
-    number, name = pa.float64(), pa.dictionary(pa.int32(), pa.string())
+    number, name = pa.float64(), pa.string()  # the file holds each name once all the same
     return pa.schema(
         [
             ("file", name),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -116,8 +116,8 @@ def skipped(job: Job, why: str) -> FileResult:
 @contextmanager
 def _written(path: Path) -> Iterator[Path]:
     """A file that takes its name once the context is left without an error."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)
-    unfinished = Path(name)
+    unfinished = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         yield unfinished
         os.fsync(descriptor)
