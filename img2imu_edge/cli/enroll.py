@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -62,9 +63,10 @@ def enroll(
 ) -> None:
     """Teach a model something new on the device, in a minute and without training.
 
-    Do it a few times when told to. A label that the model knows adapts that class to this wearer; enrol
-    again to add repeats. What is learned lies in a file of numbers beside the model: MODEL.enrolled.json,
-    in the current folder for a shipped model. The model itself is not changed.
+    Do it a few times when told to. A label that the model knows adapts that
+    class to this wearer; enrol again to add repeats. What is learned is a file
+    of numbers beside the model, MODEL.enrolled.json, or in the current folder
+    for a shipped model. The model itself is not changed.
 
     Examples:
       img2imu enroll ble://C8:2B:96:A1:00:01 --label wave --model shoulder
@@ -88,7 +90,8 @@ def enroll(
             loaded, known, label.strip(), source, recording, (repeats, seconds, countdown), console
         )
         write_profile(path, lesson.profile)
-        _tell(lesson, label.strip(), loaded, path, console, json_lines)
+        place = shlex.join(["--model", model, *(["--profile", str(profile)] if profile else [])])
+        _tell(lesson, label.strip(), loaded, path, place, console, json_lines)
         return
     if not show:
         known = known.undone() if undo else known.removed((remove or "").strip())
@@ -129,7 +132,9 @@ def _learn(
     return learn(model, profile, label, performances)
 
 
-def _tell(lesson: Lesson, label: str, model: Model, path: Path, console: Console, json_lines: bool) -> None:
+def _tell(
+    lesson: Lesson, label: str, model: Model, path: Path, place: str, console: Console, json_lines: bool
+) -> None:
     """Say what was learned."""
     new = label not in model.card.labels
     if json_lines:
@@ -149,9 +154,8 @@ def _tell(lesson: Lesson, label: str, model: Model, path: Path, console: Console
     done = f"{'learned' if new else 'adapted to this wearer'} from {lesson.used} repeats; "
     done += f"each was recognised from the others in {lesson.recognised:.0%} of its windows"
     console.print(Text.assemble((label, "bold green"), f": {done}"), soft_wrap=True)
-    console.print(
-        Text(f"kept in {path}; to take it back: img2imu enroll --undo", style="dim"), soft_wrap=True
-    )
+    back = f"kept in {path}; to take it back: img2imu enroll --undo {place}"
+    console.print(Text(back, style="dim"), soft_wrap=True)
 
 
 def _show(profile: Profile, model: Model, path: Path, console: Console, json_lines: bool) -> None:

@@ -1,11 +1,10 @@
 """Enrolment: a new class, or this wearer's way of a known one, learned on the device without any training.
 
 Example:
-    >>> profile = read_profile(Path("shoulder.enrolled.json"), model)
-    >>> model = personalise(model, profile)  # goes wherever a model goes
+    >>> model = load_personal("shoulder", Path("shoulder.enrolled.json"))  # goes wherever a model goes
 """
 
-from img2imu_edge.enrol.apply import personalise
+from img2imu_edge.enrol.apply import load_personal, personalise
 from img2imu_edge.enrol.learn import Lesson, learn
 from img2imu_edge.enrol.perform import Performance, perform, stretches
 from img2imu_edge.enrol.profile import Enrolled, Profile, Repeat, new_profile, read_profile, write_profile
@@ -17,6 +16,7 @@ __all__ = [
     "Profile",
     "Repeat",
     "learn",
+    "load_personal",
     "new_profile",
     "perform",
     "personalise",

@@ -19,14 +19,16 @@ this wearer is further away at no fault of the motion. The allowance is for that
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from img2imu_edge.card import Form, Novelty
 from img2imu_edge.engines import Array, Engine, Output
-from img2imu_edge.enrol.profile import Enrolled, Profile, check_fit
-from img2imu_edge.model import Model
+from img2imu_edge.enrol.profile import Enrolled, Profile, check_fit, read_profile
+from img2imu_edge.model import Model, load_model
+from img2imu_edge.signature import Key
 
 Matrix = NDArray[np.float64]
 
@@ -161,3 +163,14 @@ def personalise(model: Model, profile: Profile, weights: Weights = DEFAULT) -> M
     novelty = replace(decision.novelty, centroids=centroids)
     card = replace(model.card, labels=correction.labels, decision=replace(decision, novelty=novelty))
     return replace(model, card=card, engine=EnrolledEngine(model.engine, correction), golden=None)
+
+
+def load_personal(model: str | Path, profile: Path | None = None, trusted_key: Key | None = None) -> Model:
+    """`load_model`, with what a wearer enrolled if there is a profile of it.
+
+    Raises:
+        ModelError: As `load_model` and `read_profile`.
+        MissingExtraError: As `load_model`.
+    """
+    loaded = load_model(model, trusted_key)
+    return loaded if profile is None else personalise(loaded, read_profile(profile, loaded))
