@@ -14,8 +14,7 @@ from tests.conftest import Run
 async def test_each_of_several_wearables_gets_the_decisions_it_would_get_alone(
     model: i2e.Model, offline: list[i2e.Decision]
 ) -> None:
-    urls = [f"replay:{i2e.demo_recording()}?speed=0&batch={batch}" for batch in (3, 10, 37)]
-    urls.append("virtual:?speed=20")
+    urls = [f"replay:{i2e.demo_recording()}?speed=0&batch={batch}" for batch in (1, 3, 10, 37)]
     wearables = [i2e.Wearable(url, i2e.open_source(url)) for url in urls]
     made: dict[str, list[i2e.Decision]] = {url: [] for url in urls}
     async for wearable, decision in i2e.classify_all(wearables, model):
@@ -33,7 +32,7 @@ async def test_a_wearable_that_fails_disturbs_no_other(
     rows = [f"{i * 0.02:.2f},0,0,9.81" for i in range(200)]
     three_axes.write_text("\n".join(["time,acc_x,acc_y,acc_z", *rows]))
     urls = [
-        f"replay:{i2e.demo_recording()}?speed=200",
+        f"replay:{i2e.demo_recording()}?speed=0",
         "virtual:?speed=60&unplug_every_s=20&recording=/no/such.csv",
         f"replay:{three_axes}?speed=0",
         "serial:///dev/not-there?retry_for=0",
@@ -62,7 +61,7 @@ def test_run_takes_several_sources_and_says_which_failed(
     img2imu: Run, offline: list[i2e.Decision], tmp_path: Path
 ) -> None:
     out = tmp_path / "decisions.jsonl"
-    urls = ("virtual:?speed=100", f"replay:{i2e.demo_recording()}?speed=150", "serial:///dev/not-there")
+    urls = ("virtual:?speed=10", f"replay:{i2e.demo_recording()}?speed=0", "serial:///dev/not-there")
     done = img2imu("run", *urls, "--model", "shoulder", "--json", "--out", out)
     assert done.returncode == 1
     assert "error: serial:///dev/not-there: cannot connect" in done.stderr
@@ -73,6 +72,6 @@ def test_run_takes_several_sources_and_says_which_failed(
         assert scores == [decision.scores for decision in offline]
     (failure,) = (line for line in lines if line["source"] == urls[2])
     assert failure["event"] == "failed"
-    screen = img2imu("run", *urls[:2], "--model", "shoulder")
+    screen = img2imu("run", f"{urls[1]}&batch=5", urls[1], "--model", "shoulder")
     assert screen.returncode == 0
     assert "9,740" in screen.stdout
