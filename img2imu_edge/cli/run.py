@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import signal
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
@@ -70,14 +71,14 @@ def run(
     address = Address.read(dashboard_at or DEFAULT, dashboard_token) if dashboard or dashboard_at else None
     # A source's name goes to all outputs; its token must not.
     wearables = [Wearable(_SECRET.sub(r"\1…", url), open_source(url)) for url in source]
-    if len(set(source)) < len(source):
+    if len({wearable.name for wearable in wearables}) < len(source):
         raise SourceError("a source is given twice; each device can be listened to once")
     for wearable in wearables:
         if hint := getattr(wearable.source, "hint", ""):  # of one that waits to be called
             Console(stderr=True).print(hint, style="dim", markup=False)
     outlets = Outlets([*map(open_sink, out or ()), *[JsonLinesSink()] * json])
     try:
-        with outlets, contextlib.suppress(KeyboardInterrupt):
+        with outlets, contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(_run(wearables, loaded, json, outlets, address))
     finally:
         for url, text in outlets.farewell:
@@ -90,6 +91,10 @@ def run(
 async def _run(
     wearables: list[Wearable], model: Model, json: bool, outlets: Outlets, address: Address | None
 ) -> None:
+    main = asyncio.current_task()
+    with contextlib.suppress(NotImplementedError):  # on Windows
+        if main:  # as systemd stops it: outputs get what waits, as with Ctrl+C
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
     async with _dashboard(wearables, model, address) as watch:
         if len(wearables) > 1:
             await follow_all(wearables, model, json_lines=json, outlets=outlets, watch=watch)

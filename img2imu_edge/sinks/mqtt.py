@@ -97,6 +97,7 @@ class MqttSink:
         self._refused: str | None = None
         self._waiting = 0  # messages that the broker has not confirmed
         self._names: dict[str, str] = {}  # of a source in topics
+        self._announced: set[str] = set()  # names that this broker was told of
 
     def start(self) -> None:
         """Connect; a broker that is not there yet is tried again and again.
@@ -136,9 +137,9 @@ class MqttSink:
         Raises:
             ConnectionAbortedError: If it was closed meanwhile.
         """
-        known = message.source in self._names
         name = self._name(message.source)
-        if not known and self._options.discovery and not isinstance(message, Event):
+        if self._options.discovery and name not in self._announced and not isinstance(message, Event):
+            self._announced.add(name)
             for topic, config in entities(self._options.discovery, self._topic, name, message.source):
                 self._publish(topic, config, retain=True)
         data = message.as_dict()
@@ -229,8 +230,9 @@ class MqttSink:
     ) -> None:
         with self._change:
             if self._up and not self._closed:
-                self.warnings.append(f"lost the broker ({code}); messages wait for it")
+                self.warnings.append("lost the broker; messages wait for it")
             self._up = False
+            self._announced.clear()  # a broker that is started anew may have forgotten
             self._change.notify_all()
 
     def _on_publish(

@@ -18,7 +18,7 @@ import pytest
 
 from img2imu_edge.decision import Decision
 from img2imu_edge.errors import OutputError
-from img2imu_edge.sinks import Decided, Event, open_sink
+from img2imu_edge.sinks import Decided, open_sink
 from img2imu_edge.sinks.outlet import Outlet
 from img2imu_edge.sinks.outlets import Outlets
 from tests.conftest import Run
@@ -65,17 +65,19 @@ class Broker:
 
         wait_for(answers)
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
         if self.process:
             self.process.send_signal(signal.SIGCONT)
-            self.process.kill()
+            self.process.send_signal(how)
             self.process.wait()
             self.process = None
 
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
-    broker = Broker(tmp_path, "allow_anonymous true")
+    # It remembers who subscribed, if it is asked to stop, so that the tests' reader misses nothing.
+    kept = ["persistence true", f"persistence_location {tmp_path}/", "user root"]
+    broker = Broker(tmp_path, "allow_anonymous true", *kept)
     broker.start()
     yield broker
     broker.stop()
@@ -84,10 +86,12 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 class Reader:
     """Someone who subscribed to everything, and subscribes again after a restart."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, name: str = "") -> None:
         self.got: list[tuple[str, str]] = []
         self.ready = threading.Event()
-        self.client = client_module.Client(client_module.CallbackAPIVersion.VERSION2)
+        self.client = client_module.Client(
+            client_module.CallbackAPIVersion.VERSION2, name, clean_session=not name
+        )
         self.client.reconnect_delay_set(1, 1)
         self.client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
         self.client.on_subscribe = lambda *_: self.ready.set()
@@ -106,7 +110,7 @@ class Reader:
 
 @pytest.fixture
 def reader(broker: Broker) -> Iterator[Reader]:
-    reader = Reader(broker)
+    reader = Reader(broker, "reader")
     yield reader
     reader.close()
 
@@ -157,6 +161,21 @@ def test_home_assistant_is_told_what_there_is(broker: Broker, reader: Reader) ->
     assert decisions == {"home/left_wrist/decision", "home/left_wrist_2/decision"}
 
 
+def test_a_run_that_is_asked_to_stop_delivers_what_it_decided(broker: Broker, reader: Reader) -> None:
+    from img2imu_edge import demo_recording
+
+    command = Path(sys.executable).with_name("img2imu")
+    arguments = ["run", f"replay:{demo_recording()}?speed=10", "--model", "shoulder", "--json"]
+    out = ["--out", f"mqtt://127.0.0.1:{broker.port}/stop"]
+    with subprocess.Popen([command, *arguments, *out], stdout=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: len(reader.times()) > 10)
+        process.terminate()
+        said, _ = process.communicate(timeout=10)
+    assert process.returncode == 0
+    wait_for(lambda: ("stop/status", "offline") in reader.got)
+    assert reader.times() == [json.loads(line)["time"] for line in said.splitlines()]
+
+
 def test_a_process_that_dies_is_offline(broker: Broker, reader: Reader) -> None:
     script = "import sys, time\nfrom img2imu_edge.sinks import open_sink\n"
     script += "open_sink(sys.argv[1]).start()\ntime.sleep(60)"
@@ -175,15 +194,13 @@ def test_a_broker_that_dies_for_a_while_costs_nothing_within_the_bound(
     for n in range(50):
         outlet.put(decided(float(n)))
     wait_for(lambda: len(reader.times()) == 50)
-    broker.stop()
+    broker.stop(signal.SIGTERM)
     begin = time.monotonic()
     for n in range(50, 500):
         outlet.put(decided(float(n)))
     assert time.monotonic() - begin < 0.5  # the stream is not delayed
     time.sleep(1.5)
-    reader.ready.clear()
     broker.start()
-    assert reader.ready.wait(10)
     wait_for(lambda: len(set(reader.times())) == 500, 15)
     outlet.close()
     assert list(dict.fromkeys(reader.times())) == [float(n) for n in range(500)]  # in order
@@ -193,18 +210,38 @@ def test_a_broker_that_dies_for_a_while_costs_nothing_within_the_bound(
     assert "connected to the broker" in told
 
 
+def test_a_broker_that_forgot_is_told_again_what_there_is(broker: Broker, reader: Reader) -> None:
+    def configs() -> int:
+        return sum(topic.endswith("activity/config") for topic, _ in reader.got)
+
+    outlet = Outlet(open_sink(f"mqtt://127.0.0.1:{broker.port}/anew"))
+    outlet.start()
+    outlet.put(decided(1.0))
+    wait_for(lambda: reader.times() == [1.0])
+    assert configs() == 1
+    broker.stop()  # it keeps nothing on disk
+    reader.ready.clear()
+    broker.start()
+    assert reader.ready.wait(10)
+    outlet.put(decided(2.0))
+    wait_for(lambda: 2.0 in reader.times(), 15)
+    outlet.close()
+    assert configs() >= 2
+    late = Reader(broker)
+    wait_for(lambda: any(topic.endswith("activity/config") for topic, _ in late.got))
+    late.close()
+
+
 def test_beyond_the_bound_the_oldest_go_and_it_is_told(broker: Broker, reader: Reader) -> None:
     outlet = Outlet(open_sink(f"mqtt://127.0.0.1:{broker.port}/gone?discovery="), size=100)
     outlet.start()
     outlet.put(decided(0.0))
     wait_for(lambda: reader.times() == [0.0])
-    broker.stop()
+    broker.stop(signal.SIGTERM)
     time.sleep(0.2)
     for n in range(1, 301):
         outlet.put(decided(float(n)))
-    reader.ready.clear()
     broker.start()
-    assert reader.ready.wait(10)
     wait_for(lambda: 300.0 in reader.times(), 15)
     outlet.close()
     arrived = set(reader.times())
@@ -230,14 +267,14 @@ def test_a_broker_that_hangs_delays_neither_the_stream_nor_the_end_for_long(brok
 
 def test_a_broker_that_comes_later_gets_all(tmp_path: Path) -> None:
     broker = Broker(tmp_path, "allow_anonymous true")
-    outlet = Outlet(open_sink(f"mqtt://127.0.0.1:{broker.port}/late?discovery="))
+    outlet = Outlet(open_sink(f"mqtt://127.0.0.1:{broker.port}/late"))
     outlet.start()
     assert "trying again" in outlet.news()[0]
-    outlet.put(Event("wrist", "warning", "a strap is loose"))
+    outlet.put(decided(1.0))
     broker.start()
     try:
         reader = Reader(broker)
-        wait_for(lambda: any(topic == "late/wrist/event" for topic, _ in reader.got), 15)
+        wait_for(lambda: any(topic.endswith("/coverage/config") for topic, _ in reader.got), 15)
         outlet.close()
         reader.close()
     finally:

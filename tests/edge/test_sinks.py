@@ -278,7 +278,7 @@ def test_a_missing_library_is_told_with_how_to_get_it(
 
 
 def test_a_token_in_a_sources_url_stays_out_of_what_is_sent(img2imu: Run, tmp_path: Path) -> None:
-    urls = [f"sensorlogger:?port=0&timeout=0.2&token={token}" for token in ("first-secret", "second-secret")]
+    urls = [f"sensorlogger:?port=0&timeout=0.{n}&token={n}-long-secret" for n in (2, 3)]
     done = img2imu("run", *urls, "--model", "shoulder", "--json", "--out", tmp_path / "a.jsonl")
     said = done.stdout + done.stderr + (tmp_path / "a.jsonl").read_text()
     assert done.returncode == 1
