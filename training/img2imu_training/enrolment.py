@@ -171,7 +171,8 @@ def scored(case: Case, method: str, budget: int, rng: Generator) -> Measures:
 
     Args:
         case: The person.
-        method: `none`, `prototype` (nearest mean), `enrolled`; with ` + known` the known classes are too.
+        method: `none`, `prototype` (nearest mean), `enrolled`; with ` + known` the known classes are too,
+            with `known alone` only they are.
         budget: Repeats of each class.
         rng: Of the draw.
     """
@@ -179,13 +180,14 @@ def scored(case: Case, method: str, budget: int, rng: Generator) -> Measures:
         label: [theirs[at] for at in rng.permutation(len(theirs))[:budget]]
         for label, theirs in sorted(case.repeats.items())
     }
-    told = [case.new] + [label for label in case.known if label in drawn and method.endswith(" + known")]
+    known = [label for label in case.known if label in drawn and "known" in method]
+    told = known if method == "known alone" else [case.new, *known]
     spread, centroids = np.array(case.novelty.spread), np.array(case.novelty.centroids)
     names = tuple(map(str, case.known))
     if method == "none":
         scores: Scores = case.logits.astype(np.float64) / case.temperature
     elif method.startswith("prototype"):
-        for label in told[1:]:
+        for label in known:
             centroids[case.known.index(label)] = np.mean(drawn[label], axis=0)
         centroids = np.concatenate([centroids, np.mean(drawn[case.new], axis=0)[None]])
         names = (*names, str(case.new))
@@ -315,7 +317,7 @@ def main(
     table = Table(title=f"{name}: {draws} draws, {people} enrolments, in %, mean ± deviation over draws")
     for heading in ("method", "repeats", "macro-F1", "new", "known", "false unknown", "rejected", "ECE"):
         table.add_column(heading, no_wrap=True)
-    for method in ("none", "prototype", "enrolled", "prototype + known", "enrolled + known"):
+    for method in ("none", "prototype", "enrolled", "prototype + known", "enrolled + known", "known alone"):
         for budget in BUDGETS if method != "none" else (0,):
             found = [
                 [
