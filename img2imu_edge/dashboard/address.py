@@ -105,3 +105,13 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def own_address() -> str:
+    """This computer's address in its network, or its name; nothing is sent to find out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # reserved for documentation, RFC 5737
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()

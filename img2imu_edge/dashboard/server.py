@@ -13,7 +13,7 @@ from importlib.resources import files
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from img2imu_edge.dashboard.address import PROTOCOL, Address, is_own_name, is_own_origin
+from img2imu_edge.dashboard.address import PROTOCOL, Address, is_own_name, is_own_origin, own_address
 from img2imu_edge.dashboard.feed import Client, Feed
 from img2imu_edge.errors import Img2ImuError, MissingExtraError
 
@@ -48,7 +48,7 @@ class Dashboard:
         """What to open in the browser; with the token behind the #, which browsers keep to themselves."""
         host = self._address.host
         if host in ("0.0.0.0", "::"):  # noqa: S104
-            host = socket.gethostname()
+            host = own_address()
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{self._port}/" + (f"#{self._address.token}" if self._address.token else "")
 

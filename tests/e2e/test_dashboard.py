@@ -19,11 +19,12 @@ import pytest
 
 import img2imu_edge as i2e
 from img2imu_edge.dashboard import Address, Dashboard, Feed, Watcher
+from img2imu_edge.dashboard.address import is_own_name
 from img2imu_edge.dashboard.feed import MOST_CLIENTS, MOST_FRAMES, Client, Layout
 from img2imu_edge.decision import Decision
 from img2imu_edge.errors import Img2ImuError
 from img2imu_edge.runner import Wearable, classify_all
-from img2imu_edge.spectrogram import stack
+from img2imu_edge.spectrogram import SpectrogramPlan, StreamingSpectrogram, stack
 
 pytest.importorskip("starlette", reason="the extra `web` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
@@ -301,6 +302,23 @@ async def test_what_is_shown_is_what_the_network_sees(model: i2e.Model) -> None:
     assert abs(panel.columns.total * model.plan.hop - panel.samples.total) <= 2 * model.plan.hop
 
 
+@pytest.mark.parametrize("preset", ["paper", "motion"])
+@pytest.mark.parametrize("axes", [3, 6])
+def test_columns_since_are_those_of_the_picture(preset: str, axes: int) -> None:
+    plan = SpectrogramPlan(i2e.SpectrogramSpec.preset(preset), 50.0, axes)
+    stream = StreamingSpectrogram(plan, 10)
+    assert len(stream.since(0)) == 0
+    rng = np.random.default_rng(0)
+    stream.push(rng.normal(size=(plan.frame + 4 * plan.hop, axes)).astype(np.float32))
+    assert stream.since(0).shape == (5, axes, plan.rows)
+    stream.push(rng.normal(size=(20 * plan.hop, axes)).astype(np.float32))
+    picture = stream.picture().transpose(2, 0, 1)
+    assert np.array_equal(stream.since(0), picture)
+    assert np.array_equal(stream.since(stream.total - 3), picture[-3:])
+    assert len(stream.since(stream.total)) == 0
+    assert 0 <= picture.min() < picture.max() <= 1
+
+
 @pytest.mark.parametrize(
     "text", ["8765", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:99999", "a@127.0.0.1:1", "h:1/x", "", "[::1:8"]
 )
@@ -314,6 +332,10 @@ def test_other_interfaces_get_a_token() -> None:
     first, second = Address.read("0.0.0.0:0"), Address.read("0.0.0.0:0")
     assert len(first.token) == 32
     assert first.token != second.token
+    shown = Dashboard(a_feed(), first).url
+    assert shown.endswith(f"/#{first.token}")
+    assert is_own_name(host_of(shown))
+    assert not host_of(shown).startswith("0.")
     with pytest.raises(Img2ImuError, match="8 letters"):
         Address.read("127.0.0.1:0", "short")
 
