@@ -99,7 +99,9 @@ def _show(summary: Summary, out: Path, seconds: float) -> None:
     earlier = f" ({summary.earlier} by an earlier run)" if summary.earlier else ""
     console.print(f"[bold]{escape(str(out))}[/bold]: {summary.files} recordings{earlier}", soft_wrap=True)
     hours = summary.seconds / 3600
-    console.print(f"{hours:.1f} h, {summary.windows:,} windows in {seconds:.1f} s: {hours / seconds:.2f} h/s")
+    if summary.files > summary.earlier:
+        rate = f"{hours:.1f} h, {summary.windows:,} windows in {seconds:.1f} s: {hours / seconds:.2f} h/s"
+        console.print(rate)
     for result in summary.skipped[:_SHOWN]:
         console.print(f"skipped: {escape(result.error or '')}", style="yellow", soft_wrap=True)
     if summary.skipped:
