@@ -65,7 +65,7 @@ def run(
 
       img2imu run ble:MyBand --model shoulder --dashboard
 
-      img2imu run ble:MyBand --model shoulder --out mqtt://broker/wrist --out prometheus://127.0.0.1:9464
+      img2imu run ble:MyBand --model shoulder --out mqtt://broker/wrist --out wrist.csv
     """
     loaded = load_model(model, trusted_key)
     address = Address.read(dashboard_at or DEFAULT, dashboard_token) if dashboard or dashboard_at else None
