@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from img2imu_edge.dashboard.feed import Feed, Layout
 from img2imu_edge.decision import Decision
+from img2imu_edge.errors import SourceError
 from img2imu_edge.model import Model
 from img2imu_edge.runner import Wearable
 from img2imu_edge.session import Session
@@ -25,7 +26,7 @@ _EVERY_S = 0.5
 
 @dataclass(slots=True)
 class _Seen:
-    """How far a wearable's session has been shown, and its link's pace."""
+    """What is known of a wearable: how far its session has been shown, and its link's pace."""
 
     restarts: int = 0
     columns: int = 0
@@ -35,6 +36,7 @@ class _Seen:
     rate: float = 0.0
     heard: float = 0.0
     latency_ms: float | None = None
+    title: str = ""
     gaps: int = 0
     in_gap: bool = False
 
@@ -123,7 +125,10 @@ class Watcher:
         seen.columns, seen.samples = stream.total, session.samples_total
 
     def _tell(self, name: str, wearable: Wearable, seen: _Seen, now: float) -> None:
-        stats, session = wearable.source.stats, wearable.session
+        stats = wearable.source.stats
+        if not seen.title:
+            with contextlib.suppress(SourceError):  # it is known while the source is connected
+                seen.title = wearable.source.info.name
         received = stats.samples_received
         if received != seen.received:
             seen.heard = now
@@ -133,7 +138,7 @@ class Watcher:
         seen.received, seen.counted = received, now
         total = received + stats.samples_lost
         told = {
-            "title": wearable.source.info.name if session else "",
+            "title": seen.title,
             "state": _state(wearable, now - seen.heard),
             "error": str(wearable.error) if wearable.error else "",
             "rate": round(seen.rate, 1),

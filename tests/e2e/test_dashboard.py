@@ -288,12 +288,17 @@ async def test_what_is_shown_is_what_the_network_sees(model: i2e.Model) -> None:
         async for each, decision in decisions:
             watcher.write(each.name, decision)
             if decision.time > 40:
+                watcher.tell()
+                title = each.source.info.name
                 break
         session = wearable.session
         assert session
         picture = session.spectrogram.picture()
         samples = session.samples_since(0)
     panel = feed._panels["walk"]
+    watcher.tell()  # the source has been left, and its name is known all the same
+    told = json.loads(panel.stats)
+    assert (told["title"], told["gaps"], told["lost"]) == (title, 0, 0)
     shown = panel.columns.view(panel.columns.total - picture.shape[2], panel.columns.total)
     expected = (stack(picture)[:, ::-1] * 255).astype(np.uint8)
     assert np.array_equal(shown[..., :3].transpose(2, 1, 0), expected)
@@ -347,6 +352,22 @@ def test_the_page_in_the_docs_is_true() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\n", done.stdout)
+
+
+async def test_what_ended_and_what_failed_are_told(model: i2e.Model) -> None:
+    feed = Feed()
+    urls = [f"replay:{i2e.demo_recording()}?speed=0", "virtual:?speed=max&loss=0.05", "replay:nothing.csv"]
+    wearables = [Wearable(url, i2e.open_source(url)) for url in urls]
+    watcher = Watcher(feed, wearables, model)
+    async with watcher.polling():
+        async for wearable, decision in classify_all(wearables, model):
+            watcher.write(wearable.name, decision)
+    watcher.tell()
+    told = [json.loads(panel.stats) for panel in feed._panels.values()]
+    assert [each["state"] for each in told] == ["ended", "ended", "failed"]
+    assert "nothing.csv" in told[2]["error"]
+    assert told[0]["lost"] == 0 < told[1]["lost"] < 0.1
+    assert told[0]["gaps"] == 0 < told[1]["gaps"]
 
 
 async def test_a_port_in_use_is_told() -> None:
