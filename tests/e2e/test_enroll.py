@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -176,3 +177,24 @@ def test_what_cannot_be_is_told(tmp_path: Path, arguments: list[str], message: s
     assert isinstance(error, i2e.Img2ImuError)
     assert message in str(error)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_page_is_true(wave: Path, tmp_path: Path) -> None:
+    """The snippets of docs/enrol.md run as they stand, in order."""
+    page = (Path(__file__).parents[2] / "docs" / "enrol.md").read_text(encoding="utf-8")
+    snippets = re.findall(r"^```(python|sh)\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    place = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "80"}
+    wave.rename(tmp_path / "recording.csv")
+    said = []
+    for kind, text in snippets:
+        command = {"python": [sys.executable, "-W", "error", "-c", text], "sh": ["sh", "-e", "-c", text]}[
+            kind
+        ]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=os.environ | place, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{text}\n{done.stderr}"
+        said.append(done.stdout)
+    assert [kind for kind, _ in snippets] == ["sh", "python", "sh"]
+    assert "\n".join(said[0].splitlines()[:2]) in page
+    assert said[1].strip() == "wave"
