@@ -79,7 +79,3 @@ class Outlets:
     def news(self) -> list[tuple[str, str]]:
         """What people should know of the outputs and were not told yet: pairs of a URL and a sentence."""
         return [(outlet.sink.url, text) for outlet in self._outlets for text in outlet.news()]
-
-    def dropped(self) -> dict[str, int]:
-        """Messages that did not reach an output, by its URL."""
-        return {outlet.sink.url: outlet.dropped for outlet in self._outlets}
