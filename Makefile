@@ -10,7 +10,7 @@ demo: $(VENV)/runtime
 
 test: $(VENV)/development
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest  # many small jobs: threads would only get into each other's way
 
 # The shipped models on a Raspberry Pi's processor, emulated; minutes, and no part of `test`.
 test-arm64: $(VENV)/development
