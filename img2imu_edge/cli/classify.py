@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from img2imu_edge.cli.options import JsonFlag, ModelOption, TrustedKeyOption
+from img2imu_edge.cli.options import EnrolledOption, JsonFlag, ModelOption, TrustedKeyOption
 from img2imu_edge.decision import Decision
+from img2imu_edge.enrol.apply import load_personal
 from img2imu_edge.evaluation import answered, macro_f1
 from img2imu_edge.model import load_model
 from img2imu_edge.offline import classify_recording
@@ -37,6 +38,7 @@ def classify(
             ".jsonl or .csv file.",
         ),
     ] = None,
+    enrolled: EnrolledOption = None,
     json: JsonFlag = False,
     trusted_key: TrustedKeyOption = None,
     batch: Annotated[
@@ -69,6 +71,8 @@ def classify(
     everything, 3 if recordings were skipped.
     """
     if batch:
+        if enrolled:
+            raise typer.BadParameter("it takes one RECORDING, and no --batch", param_hint="--enrolled")
         if recording or not out:
             raise typer.BadParameter("it takes --out FILE, and no RECORDING", param_hint="--batch")
         from img2imu_edge.cli.batch import classify_batch
@@ -77,7 +81,7 @@ def classify(
         raise typer.Exit(classify_batch(batch, loaded, out, workers, cluster, json))
     if not recording or workers or cluster:
         raise typer.BadParameter("name a RECORDING, or many with --batch")
-    loaded = load_model(model, trusted_key)
+    loaded = load_personal(model, enrolled, trusted_key)
     read = read_recording(recording)
     decisions = classify_recording(read, loaded)
     for target in [JsonLines(out)] * bool(out) + [JsonLines()] * json:

@@ -156,6 +156,9 @@ def _tell(
     console.print(Text.assemble((label, "bold green"), f": {done}"), soft_wrap=True)
     back = f"kept in {path}; to take it back: img2imu enroll --undo {place}"
     console.print(Text(back, style="dim"), soft_wrap=True)
+    name, where = shlex.quote(shlex.split(place)[1]), shlex.quote(str(path))
+    then = f"Next: img2imu run SOURCE --model {name} --enrolled {where}"
+    console.print(Text(then, style="dim"), soft_wrap=True)
 
 
 def _show(profile: Profile, model: Model, path: Path, console: Console, json_lines: bool) -> None:

@@ -11,6 +11,10 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON lines for mac
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="A model file (.onnx, .tflite) or a shipped name: shoulder.")
 ]
+EnrolledOption = Annotated[
+    Path | None,
+    typer.Option("--enrolled", metavar="JSON", help="What img2imu enroll learned: MODEL.enrolled.json."),
+]
 TrustedKeyOption = Annotated[
     Path | None,
     typer.Option(

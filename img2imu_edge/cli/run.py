@@ -17,14 +17,16 @@ from img2imu_edge.cli.options import (
     DashboardAtOption,
     DashboardFlag,
     DashboardTokenOption,
+    EnrolledOption,
     JsonFlag,
     ModelOption,
     OutputsOption,
     TrustedKeyOption,
 )
 from img2imu_edge.dashboard import DEFAULT, Address, Dashboard, Feed, Watcher
+from img2imu_edge.enrol.apply import load_personal
 from img2imu_edge.errors import SourceError
-from img2imu_edge.model import Model, load_model
+from img2imu_edge.model import Model
 from img2imu_edge.runner import Wearable
 from img2imu_edge.session import Session
 from img2imu_edge.sinks import open_sink
@@ -44,6 +46,7 @@ def run(
         ),
     ],
     model: ModelOption,
+    enrolled: EnrolledOption = None,
     out: OutputsOption = None,
     json: JsonFlag = False,
     dashboard: DashboardFlag = False,
@@ -67,7 +70,7 @@ def run(
 
       img2imu run ble:MyBand --model shoulder --out mqtt://broker/wrist --out wrist.csv
     """
-    loaded = load_model(model, trusted_key)
+    loaded = load_personal(model, enrolled, trusted_key)
     address = Address.read(dashboard_at or DEFAULT, dashboard_token) if dashboard or dashboard_at else None
     # A source's name goes to all outputs; its token must not.
     wearables = [Wearable(_SECRET.sub(r"\1…", url), open_source(url)) for url in source]

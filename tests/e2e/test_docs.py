@@ -66,6 +66,18 @@ def test_the_page_on_recording_leads_from_a_watch_to_a_model_that_runs(
     assert "received 600   lost 0" in said[5]
 
 
+@pytest.mark.timeout(400)
+def test_the_page_on_exports_makes_the_files_that_it_tells_of(tmp_path: Path) -> None:
+    weights = DOCS.parent / "training" / "weights" / "shoulder.safetensors"
+    (tmp_path / weights.name).write_bytes(weights.read_bytes())
+    snippets = SNIPPET.findall((DOCS / "export.md").read_text(encoding="utf-8"))
+    said = [run(kind, text, tmp_path) for kind, text in snippets]
+    assert len(said) == 3
+    assert "decision" in said[0]
+    for name in ("models/shoulder.h", "models/shoulder-fp16.onnx", "export.html"):
+        assert (tmp_path / name).stat().st_size > 4000
+
+
 def test_links_lead_somewhere() -> None:
     for page in DOCS.glob("*.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):

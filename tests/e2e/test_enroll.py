@@ -66,6 +66,18 @@ def labels(model: i2e.Model, recording: Path) -> set[str]:
     return {str(d.label) for d in i2e.classify_recording(recording, model) if d.label}
 
 
+def test_run_and_classify_decide_with_what_was_enrolled(img2imu: Run, wave: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "p.json"
+    assert img2imu("enroll", "--from", wave, "-l", "wave", "-m", "shoulder", "-p", profile).returncode == 0
+    for command, source in (("run", f"replay:{wave}?speed=0"), ("classify", wave)):
+        done = img2imu(command, source, "-m", "shoulder", "--enrolled", profile, "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["label"] == "wave"
+        other = img2imu(command, source, "-m", "shoulder-fp32", "--enrolled", profile, "--json")
+        assert other.returncode == 1
+        assert "another model file" in other.stderr
+
+
 def test_from_a_recording_and_back(img2imu: Run, model: i2e.Model, wave: Path, tmp_path: Path) -> None:
     profile = tmp_path / "ann.json"
     place = ("--model", "shoulder", "--profile", profile)
@@ -195,6 +207,7 @@ def test_the_page_is_true(wave: Path, tmp_path: Path) -> None:
         )
         assert done.returncode == 0, f"{text}\n{done.stderr}"
         said.append(done.stdout)
-    assert [kind for kind, _ in snippets] == ["sh", "python", "sh"]
+    assert [kind for kind, _ in snippets] == ["sh", "sh", "python", "sh"]
     assert "\n".join(said[0].splitlines()[:2]) in page
-    assert said[1].strip() == "wave"
+    assert "wave  " in said[1]
+    assert said[2].strip() == "wave"
