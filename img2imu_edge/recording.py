@@ -92,14 +92,17 @@ def read_recording(path: str | Path) -> Recording:
         raise RecordingError(f"{path} is not a text file; a recording is a CSV in UTF-8") from error
     if "\0" in text:
         raise RecordingError(f"{path} is not a text file; a recording is a CSV in UTF-8")
-    about = _read_side_car(path.with_suffix(".json"))
+    about = read_side_car(path.with_suffix(".json"))
     whole, cut = _without_cut_line(text, about)
     rows = csv.reader(io.StringIO(whole))
-    header = [name.strip() for name in next(rows, [])]
-    _check_header(header, path)
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        check_header(header, path)
+        numbers, labels, lines = parse(rows, header, path)
+    except csv.Error as error:
+        raise RecordingError(f"{path} is no CSV that can be read: {error}") from error
     labelled = "label" in header
     channels = tuple(name for name in header if name not in ("time", "label"))
-    numbers, labels, lines = _parse(rows, header, path)
     finite = np.all(np.isfinite(numbers), axis=1)
     numbers, lines = numbers[finite], lines[finite]
     if len(numbers) < 2:
@@ -134,7 +137,8 @@ def _without_cut_line(text: str, about: dict[str, object]) -> tuple[str, int]:
     return (text[:start], 1) if few or about.get(COMPLETE) is False else (text, 0)
 
 
-def _check_header(header: list[str], path: Path) -> None:
+def check_header(header: list[str], path: Path) -> None:
+    """Refuse a header that names no time, lacks an axis, or names a column twice."""
     missing = [name for name in ("time", *ACCELEROMETER) if name not in header]
     if missing:
         raise RecordingError(
@@ -146,7 +150,7 @@ def _check_header(header: list[str], path: Path) -> None:
         raise RecordingError(f"{path} names the column {twice[0]!r} twice; each channel needs its own name")
 
 
-def _parse(
+def parse(
     rows: Iterator[list[str]], header: list[str], path: Path
 ) -> tuple[NDArray[np.float64], list[str], NDArray[np.int64]]:
     """Numbers (time first, then the channels in file order), labels and line numbers of every row."""
@@ -177,7 +181,8 @@ def _rate(times: NDArray[np.float64]) -> float:
     return round(1.0 / float(np.median(np.diff(times))), 6)
 
 
-def _read_side_car(path: Path) -> dict[str, object]:
+def read_side_car(path: Path) -> dict[str, object]:
+    """What is known of a recording beside its numbers; empty without a file."""
     if not path.is_file():
         return {}
     try:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from img2imu_edge.errors import RecordingError
-from img2imu_edge.recording import COMPLETE, _check_header, _parse, _read_side_car
+from img2imu_edge.recording import COMPLETE, check_header, parse, read_side_car
 from img2imu_edge.samples import SampleBlock
 
 ROWS = 4096
@@ -71,12 +71,12 @@ def spooled(path: Path, folder: Path) -> Iterator[Spooled]:
         RecordingError: What `read_recording` raises it for; also for a line of more than 64 KiB.
         OSError: If there is no room in the folder.
     """
-    about = _read_side_car(path.with_suffix(".json"))
+    about = read_side_car(path.with_suffix(".json"))
     with tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(folder)) as file, _text(path) as text:
         lines = _Lines(text, path, about.get(COMPLETE) is False)
         rest = iter(lines)
         header = [name.strip() for name in next(csv.reader(rest), [])]
-        _check_header(header, path)
+        check_header(header, path)
         channels = tuple(name for name in header if name not in ("time", "label"))
         row = np.dtype([("time", np.float64), ("values", np.float32, (len(channels),))])
         samples, dropped, first, last = 0, 0, 0.0, -np.inf
@@ -182,11 +182,11 @@ def _rows(
         if not some:
             return
         try:
-            numbers, _, at = _parse(iter(some), header, path)
+            numbers, _, at = parse(iter(some), header, path)
         except (
             RecordingError
         ):  # again, with what came before as empty rows, such that it names the right line
-            _parse(chain(repeat([], done), some), header, path)
+            parse(chain(repeat([], done), some), header, path)
             raise
         yield numbers, at + done
         done += len(some)

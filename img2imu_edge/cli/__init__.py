@@ -12,7 +12,10 @@ from rich.text import Text
 
 from img2imu_edge.errors import Img2ImuError
 
-_ORDER = ("demo", "devices", "run", "record", "enroll", "classify", "info", "verify", "sign", "doctor", "bench")
+_ORDER = (
+    *("demo", "devices", "run", "record", "enroll", "classify"),
+    *("info", "verify", "sign", "doctor", "bench"),
+)
 
 
 def make_app() -> typer.Typer:
