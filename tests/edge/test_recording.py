@@ -79,5 +79,5 @@ def test_files_that_are_no_text_or_not_there(tmp_path: Path) -> None:
 def test_a_field_without_an_end_is_no_recording(tmp_path: Path) -> None:
     path = tmp_path / "run.csv"
     path.write_text('time,acc_x,acc_y,acc_z\n0,1,2,"' + "3" * 200_000)
-    with pytest.raises(i2e.RecordingError, match=r"run\.csv is no CSV"):
-        i2e.read_recording(path)
+    with pytest.raises(RecordingError, match=r"run\.csv is no CSV"):
+        read_recording(path)
