@@ -28,6 +28,7 @@ from img2imu_edge.enrol.apply import load_personal
 from img2imu_edge.errors import SourceError
 from img2imu_edge.model import Model
 from img2imu_edge.runner import Wearable
+from img2imu_edge.service import serving
 from img2imu_edge.session import Session
 from img2imu_edge.sinks import open_sink
 from img2imu_edge.sinks.jsonl import JsonLinesSink
@@ -98,7 +99,7 @@ async def _run(
     with contextlib.suppress(NotImplementedError):  # on Windows
         if main:  # as systemd stops it: outputs get what waits, as with Ctrl+C
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
-    async with _dashboard(wearables, model, address) as watch:
+    async with serving(), _dashboard(wearables, model, address) as watch:
         if len(wearables) > 1:
             await follow_all(wearables, model, json_lines=json, outlets=outlets, watch=watch)
             return
