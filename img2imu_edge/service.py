@@ -1,7 +1,7 @@
 """What systemd is told while it runs us as a service: that we are ready, that we live, that we stop.
 
-Its protocol is a datagram to the socket in `NOTIFY_SOCKET` (sd_notify(3)). `WATCHDOG_USEC` is the longest time
-between two signs of life (sd_watchdog_enabled(3)). Without the two, nothing is told.
+Its protocol is a datagram to the socket in `NOTIFY_SOCKET` (sd_notify(3)). `WATCHDOG_USEC` is the longest
+time between two signs of life (sd_watchdog_enabled(3)). Without the two, nothing is told.
 """
 
 from __future__ import annotations
