@@ -28,7 +28,6 @@ __all__ = ["STILL", "Finding", "SanityCheck", "check_samples"]
 _SECONDS: Final = 120
 _ENOUGH_SECONDS: Final = 5
 _LEAST_SAMPLES: Final = 4
-_EACH_AXIS: Final = ("stuck", "clipping")
 
 
 class SanityCheck:
@@ -93,8 +92,7 @@ class SanityCheck:
             return
         for finding in self._judge():
             # Each axis may be stuck or clip by itself; otherwise one finding a check is enough.
-            what = [known.text if finding.check in _EACH_AXIS else known.check for known in self.findings]
-            if finding.text not in what and finding.check not in what:
+            if (finding.check, finding.axis) not in {(known.check, known.axis) for known in self.findings}:
                 self.findings.append(finding)
 
     def _judge(self) -> Iterator[Finding]:

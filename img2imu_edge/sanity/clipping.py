@@ -49,4 +49,5 @@ class Clipping:
                 "clipping",
                 f"{self._names[at]} stands at its limit of {self._extremes[at]:.4g} {unit} again and again: "
                 "the motion exceeds the measuring range. Set a larger one on the device",
+                self._names[at],
             )

@@ -12,7 +12,9 @@ class Finding:
     Attributes:
         check: What was checked: `units`, `gravity`, `gyroscope`, `stuck`, `clipping` or `rate`.
         text: What is wrong and what to do, for people.
+        axis: The channel or the sensor that is wrong by itself.
     """
 
     check: str
     text: str
+    axis: str = ""

@@ -40,6 +40,7 @@ def judge_stuck(seconds: Sequence[Second], sensors: Sensors, channels: Sequence[
                 "stuck",
                 f"the {name} says {what} for {STUCK_SECONDS} s: it is switched off, or its bus hangs. Switch "
                 "it on, or restart the device",
+                name,
             )
         elif len(flat) and spans.max() > _MOVING * (level if name == "accelerometer" else 1.0):
             axes = ", ".join(channels[columns[at]] for at in flat)
@@ -47,6 +48,7 @@ def judge_stuck(seconds: Sequence[Second], sensors: Sensors, channels: Sequence[
                 "stuck",
                 f"{axes} never changes while the other axes do: a dead axis, or a column that the decoder "
                 "takes from the wrong place",
+                axes,
             )
 
 
