@@ -13,6 +13,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from img2imu_edge.errors import Img2ImuError
+from img2imu_edge.interfaces import is_loopback
 
 DEFAULT = "127.0.0.1:8765"
 """Where it listens unless told otherwise: for this computer alone."""
@@ -97,21 +98,3 @@ def is_own_name(host: str) -> bool:
         own = socket.gethostname().lower()
         return name in ("localhost", own, f"{own}.local")
     return True
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this computer alone."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def own_address() -> str:
-    """This computer's address in its network, or its name; nothing is sent to find out."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # reserved for documentation, RFC 5737
-            return str(probe.getsockname()[0])
-        except OSError:
-            return socket.gethostname()

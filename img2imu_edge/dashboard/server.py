@@ -13,9 +13,10 @@ from importlib.resources import files
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from img2imu_edge.dashboard.address import PROTOCOL, Address, is_own_name, is_own_origin, own_address
+from img2imu_edge.dashboard.address import PROTOCOL, Address, is_own_name, is_own_origin
 from img2imu_edge.dashboard.feed import Client, Feed
 from img2imu_edge.errors import Img2ImuError, MissingExtraError
+from img2imu_edge.interfaces import own_address
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hmac
 import socket
-from ipaddress import ip_address
 from typing import Any, TypeVar, cast, get_type_hints
 from urllib.parse import SplitResult, parse_qsl
 
 from img2imu_edge.errors import OutputError
+from img2imu_edge.interfaces import is_loopback
 
 T = TypeVar("T")
 
@@ -101,14 +101,6 @@ def listen(scheme: str, host: str, port: int) -> socket.socket:
             "img2imu running? Choose another port"
         ) from error
     return listener
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this computer alone."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _boolean(text: str) -> bool:

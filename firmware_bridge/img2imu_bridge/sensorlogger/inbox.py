@@ -11,11 +11,11 @@ import hmac
 import socket
 import time
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from img2imu_bridge.sensorlogger.messages import MessageError
 from img2imu_edge.errors import MissingExtraError, SourceError
+from img2imu_edge.interfaces import is_loopback
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -193,11 +193,3 @@ async def _body(request: Request) -> bytes | None:
         else:
             parts.append(part)
     return b"".join(parts) if size <= MOST_BYTES else None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this computer alone."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,12 +12,13 @@ from typing import Final, Self
 from urllib.parse import SplitResult
 
 from img2imu_bridge.options import options_of, path_of
-from img2imu_bridge.sensorlogger.inbox import BusyError, Inbox, is_loopback
+from img2imu_bridge.sensorlogger.inbox import BusyError, Inbox
 from img2imu_bridge.sensorlogger.messages import WRIST, Message, MessageError, Reading, read_message
 from img2imu_bridge.sensorlogger.motion import Frames, Motion, Worn
 from img2imu_bridge.sensorlogger.order import Order
 from img2imu_bridge.timeline import Timeline
 from img2imu_edge.errors import SourceError
+from img2imu_edge.interfaces import is_loopback, own_address
 from img2imu_edge.samples import SampleBlock
 from img2imu_edge.source import LinkStats, StreamInfo
 
@@ -93,7 +93,7 @@ class SensorLoggerSource:
     def hint(self) -> str:
         """What to do in the app."""
         host = self._options.host
-        address = f"[{host}]" if ":" in host else host if is_loopback(host) else _own_address()
+        address = f"[{host}]" if ":" in host else host if is_loopback(host) else own_address()
         token = ", its token" if self._options.token else ""
         return (
             f"In Sensor Logger, push by HTTP to http://{address}:{self.port}/{token}, and start its recording"
@@ -205,13 +205,3 @@ class SensorLoggerSource:
         self.stats.corrupt += message.malformed
         self._waiting += len(message.readings)
         self._queue.put_nowait((message, time.monotonic()))
-
-
-def _own_address() -> str:
-    """This computer's address in its network; nothing is sent to find out."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # reserved for documentation, RFC 5737
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "this-computer"
