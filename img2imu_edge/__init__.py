@@ -6,7 +6,8 @@ Example:
     >>> decisions = i2e.classify_recording(i2e.demo_recording(), model)
 """
 
-from img2imu_edge.batch import FileResult, classify_files
+from typing import TYPE_CHECKING, Any
+
 from img2imu_edge.card import ModelCard
 from img2imu_edge.decision import Decision
 from img2imu_edge.errors import (
@@ -26,6 +27,9 @@ from img2imu_edge.session import Session
 from img2imu_edge.source import LinkStats, Source, StreamInfo, open_source
 from img2imu_edge.spec import SensorRange, SpectrogramSpec
 from img2imu_edge.spectrogram import StreamingSpectrogram, spectrogram
+
+if TYPE_CHECKING:
+    from img2imu_edge.batch import FileResult, classify_files
 
 __all__ = [
     "Decision",
@@ -59,3 +63,12 @@ __all__ = [
     "shipped_models",
     "spectrogram",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What works on whole archives comes with its first use: it needs more of the standard library."""
+    if name in ("FileResult", "classify_files"):
+        from img2imu_edge import batch
+
+        return getattr(batch, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
