@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import re
 import socket
-from collections.abc import Callable, Iterator
 from importlib.resources import files
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -17,6 +16,7 @@ from img2imu_edge.dashboard.address import PROTOCOL, Address, is_own_name, is_ow
 from img2imu_edge.dashboard.feed import Client, Feed
 from img2imu_edge.errors import Img2ImuError, MissingExtraError
 from img2imu_edge.interfaces import own_address
+from img2imu_edge.web import WebServer, listen
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _CONNECTIONS: Final = 64
 _MOST_BYTES: Final = 1024  # of what a browser sends; ours sends nothing
-_LEAVE_S: Final = 1
 _REFUSED, _FULL = 4403, 4429  # codes of a close, which the page knows
 
 
@@ -40,8 +39,7 @@ class Dashboard:
     def __init__(self, feed: Feed, address: Address) -> None:
         self._feed, self._address = feed, address
         self._port = address.port
-        self._task: asyncio.Task[None] | None = None
-        self._leave: Callable[[], None] = lambda: None
+        self._server: WebServer | None = None
         self._page, self._headers = _page()
 
     @property
@@ -61,7 +59,7 @@ class Dashboard:
             Img2ImuError: If the port is taken, or the address not this computer's.
         """
         try:
-            import uvicorn
+            import uvicorn  # noqa: F401
             import websockets  # noqa: F401  # uvicorn's, for WebSockets
             from starlette.applications import Starlette
             from starlette.routing import Route, WebSocketRoute
@@ -70,56 +68,31 @@ class Dashboard:
                 f"the dashboard needs {error.name}; get it with: pip install 'img2imu-edge[web]'"
             ) from error
 
-        class Server(uvicorn.Server):
-            @contextlib.contextmanager
-            def capture_signals(self) -> Iterator[None]:
-                """Leave them to whoever runs the event loop."""
-                yield
-
         listener = self._listen()
         routes = [Route("/", self._get, methods=["GET"]), WebSocketRoute("/live", self._live)]
-        config = uvicorn.Config(
+        self._server = WebServer(
             Starlette(routes=routes),
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            lifespan="off",
-            http="h11",
+            listener,
+            _CONNECTIONS,
             ws="websockets-sansio",
             ws_max_size=_MOST_BYTES,
             ws_per_message_deflate=False,
-            proxy_headers=False,
-            server_header=False,
-            limit_concurrency=_CONNECTIONS,
-            timeout_graceful_shutdown=_LEAVE_S,
         )
-        server = Server(config)
-
-        def leave() -> None:
-            server.should_exit = True
-
-        self._leave = leave
-        self._task = asyncio.create_task(server.serve(sockets=[listener]))
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         """Listen no more."""
-        task, self._task = self._task, None
-        if task is not None:
-            self._leave()
-            await asyncio.gather(task, return_exceptions=True)
+        server, self._server = self._server, None
+        if server is not None:
+            await server.close()
 
     def _listen(self) -> socket.socket:
         host = self._address.host
-        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, self._port))
-            listener.listen()
+            listener = listen(host, self._port)
         except (OSError, OverflowError) as error:
-            listener.close()
             raise Img2ImuError(
                 f"the dashboard cannot listen on {host} port {self._port} "
                 f"({getattr(error, 'strerror', error)}); is another img2imu running? "

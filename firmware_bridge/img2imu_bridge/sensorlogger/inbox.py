@@ -6,16 +6,16 @@ Starlette and uvicorn do the protocol: in Python alone, and kept well, which a p
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hmac
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from img2imu_bridge.sensorlogger.messages import MessageError
 from img2imu_edge.errors import MissingExtraError, SourceError
 from img2imu_edge.interfaces import is_loopback
+from img2imu_edge.web import WebServer, listen
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -31,7 +31,6 @@ _MOST_THROWN_AWAY: Final = 4 * MOST_BYTES
 _BURST: Final = 60.0
 _BODY_S: Final = 10.0
 _CONNECTIONS: Final = 32
-_LEAVE_S: Final = 1
 
 
 class BusyError(Exception):
@@ -59,8 +58,7 @@ class Inbox:
             )
         self._host, self._port, self._token, self._take = host, port, token.encode(), take
         self._tokens, self._filled = _BURST, time.monotonic()
-        self._task: asyncio.Task[None] | None = None
-        self._leave: Callable[[], None] = lambda: None
+        self._server: WebServer | None = None
 
     @property
     def port(self) -> int:
@@ -75,7 +73,7 @@ class Inbox:
             SourceError: If the port is taken, or the address not this computer's.
         """
         try:
-            import uvicorn
+            import uvicorn  # noqa: F401
             from starlette.applications import Starlette
             from starlette.routing import Route
         except ModuleNotFoundError as error:
@@ -83,51 +81,20 @@ class Inbox:
                 f"sensorlogger: needs {error.name}; get it with: pip install 'img2imu-edge[web]'"
             ) from error
 
-        class Server(uvicorn.Server):
-            @contextlib.contextmanager
-            def capture_signals(self) -> Iterator[None]:
-                """Leave them to whoever runs the event loop."""
-                yield
-
         listener = self._listen()
         app = Starlette(routes=[Route("/{path:path}", self._push, methods=["POST"])])
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            http="h11",
-            proxy_headers=False,
-            server_header=False,
-            limit_concurrency=_CONNECTIONS,
-            timeout_graceful_shutdown=_LEAVE_S,
-        )
-        server = Server(config)
-
-        def leave() -> None:
-            server.should_exit = True
-
-        self._leave = leave
-        self._task = asyncio.create_task(server.serve(sockets=[listener]))
+        self._server = WebServer(app, listener, _CONNECTIONS, ws="none")
 
     async def close(self) -> None:
         """Listen no more."""
-        task, self._task = self._task, None
-        if task is not None:
-            self._leave()
-            await asyncio.gather(task, return_exceptions=True)
+        server, self._server = self._server, None
+        if server is not None:
+            await server.close()
 
     def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((self._host, self._port))
-            listener.listen()
+            listener = listen(self._host, self._port)
         except (OSError, OverflowError) as error:
-            listener.close()
             raise SourceError(
                 f"cannot listen on {self._host} port {self._port} ({getattr(error, 'strerror', error)}); is "
                 "another img2imu running? Choose another port with &port="

@@ -9,17 +9,13 @@ from copy import copy
 from dataclasses import dataclass
 from urllib.parse import SplitResult
 
-import serial
-
 from img2imu_bridge.options import options_of, path_of
 from img2imu_bridge.profiles import Notification, Wishes
 from img2imu_bridge.profiles.registry import find_profile
 from img2imu_bridge.sources.profile import ProfileSource
 from img2imu_bridge.supervisor import LinkPolicy, WireSource
-from img2imu_bridge.transport import LinkLostError
-from img2imu_bridge.transports.serial import SerialTransport, default_reader
-from img2imu_bridge.transports.serial_port import close_port, open_port
-from img2imu_bridge.transports.serial_readers import Reader
+from img2imu_bridge.transports.serial import SerialTransport
+from img2imu_bridge.transports.serial_bytes import SerialBytes
 from img2imu_edge.errors import SourceError
 from img2imu_edge.source import LinkStats, Source
 
@@ -101,22 +97,16 @@ class SerialDevice:
     """
 
     def __init__(self, path: str, baud: int, stats: LinkStats) -> None:
-        self.name, self._baud, self._stats = path, baud, stats
-        self._port: serial.Serial | None = None
-        self._reader: Reader | None = None
+        self.name, self._baud = path, baud
+        self._bytes = SerialBytes(path, baud, stats)
 
     async def open(self) -> None:
         """Open the port for this process alone, and start reading."""
-        self._port = open_port(self.name, self._baud)
-        self._reader = default_reader(self._port)
+        self._bytes.open()
 
     async def hear(self) -> Notification:
         """Wait for the next bytes."""
-        if self._reader is None:
-            raise LinkLostError(f"{self.name} is not open")
-        data, received = await self._reader.get()
-        self._stats.bytes_received += len(data)
-        return Notification("", data, received)
+        return Notification("", *await self._bytes.get())
 
     def hear_more(self) -> Sequence[Notification]:
         """Nothing: `hear` gives all that is there."""
@@ -128,12 +118,7 @@ class SerialDevice:
 
     async def write(self, characteristic: str, value: bytes, *, response: bool = True) -> None:
         """Send bytes."""
-        if self._port is None:
-            raise LinkLostError(f"{self.name} is not open")
-        try:
-            self._port.write(value)
-        except (serial.SerialException, OSError) as error:
-            raise LinkLostError(f"{self.name} takes no more bytes ({error})") from error
+        self._bytes.write(value)
 
     async def subscribe(self, characteristic: str) -> None:
         """A serial port sends by itself."""
@@ -152,11 +137,4 @@ class SerialDevice:
 
     async def close(self) -> None:
         """Close the port."""
-        reader, self._reader = self._reader, None
-        port, self._port = self._port, None
-        try:
-            if reader is not None:
-                await reader.stop()
-        finally:
-            if port is not None:
-                close_port(port)
+        await self._bytes.close()
