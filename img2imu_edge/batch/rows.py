@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from img2imu_edge.columns import FIELDS, score_cells, score_columns
 from img2imu_edge.decision import Decision
 from img2imu_edge.errors import MissingExtraError, RecordingError
 
 Kind = Literal["parquet", "jsonl", "csv"]
 KINDS: dict[str, Kind] = {".parquet": "parquet", ".jsonl": "jsonl", ".csv": "csv"}
-COLUMNS = ("file", "time", "label", "confidence", "coverage", "status", "novelty", "scores")
+COLUMNS = ("file", *FIELDS)
+"""Of every format; then there is `scores` in JSON, and a column for each class in the others."""
 
 _GROUP = 1 << 16
 """Rows in a group of a Parquet file: what is held at once."""
@@ -69,8 +71,7 @@ def join(kind: Kind, pieces: Iterable[Path], out: Path, labels: Sequence[str]) -
     with out.open("wb") as file:
         if kind == "csv":
             header = io.StringIO()
-            names = (*COLUMNS[:-1], *(f"score_{label}" for label in labels))
-            csv.writer(header, lineterminator="\n").writerow(names)
+            csv.writer(header, lineterminator="\n").writerow((*COLUMNS, *score_columns(labels)))
             file.write(header.getvalue().encode())
         for piece in pieces:
             with piece.open("rb") as part:
@@ -92,7 +93,7 @@ class _JsonRows:
 
     def write(self, file: str, decisions: Sequence[Decision]) -> None:
         self._file.writelines(
-            json.dumps({name: file if name == "file" else getattr(d, name) for name in COLUMNS}) + "\n"
+            json.dumps({"file": file, **{name: getattr(d, name) for name in (*FIELDS, "scores")}}) + "\n"
             for d in decisions
         )
 
@@ -108,10 +109,8 @@ class _CsvRows:
 
     def write(self, file: str, decisions: Sequence[Decision]) -> None:
         for d in decisions:
-            scores = [d.scores.get(label) for label in self._labels]
-            self._writer.writerow(
-                [file, d.time, d.label, d.confidence, d.coverage, d.status, d.novelty, *scores]
-            )
+            own = (getattr(d, name) for name in FIELDS)
+            self._writer.writerow([file, *own, *score_cells(d, self._labels)])
 
     def close(self) -> None:
         self._file.close()
@@ -122,15 +121,16 @@ class _ParquetRows:
 
     def __init__(self, path: Path, labels: Sequence[str], group: int = _GROUP) -> None:
         self._pa, pq = _arrow()
-        self._schema = _schema(labels)
+        self._schema, self._labels = _schema(labels), labels
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
         self._group = group
         self._held: list[Any] = []
 
     def write(self, file: str, decisions: Sequence[Decision]) -> None:
-        columns: dict[str, list[Any]] = {name: [getattr(d, name) for d in decisions] for name in COLUMNS[1:]}
-        columns["scores"] = [scores or None for scores in columns["scores"]]
+        columns: dict[str, list[Any]] = {name: [getattr(d, name) for d in decisions] for name in FIELDS}
         columns["file"] = [file] * len(decisions)
+        for at, name in enumerate(score_columns(self._labels)):
+            columns[name] = [d.scores.get(self._labels[at]) for d in decisions]
         self.add(self._pa.RecordBatch.from_pydict(columns, self._schema))
 
     def add(self, batch: Any) -> None:
@@ -174,7 +174,7 @@ def _schema(labels: Sequence[str]) -> Any:
             ("coverage", number),
             ("status", name),
             ("novelty", number),
-            ("scores", pa.struct([(label, number) for label in labels])),
+            *((name, number) for name in score_columns(labels)),
         ]
     )
 

@@ -17,6 +17,7 @@ from img2imu_edge.evaluation import answered, macro_f1
 from img2imu_edge.model import load_model
 from img2imu_edge.offline import classify_recording
 from img2imu_edge.recording import Recording, read_recording
+from img2imu_edge.sinks.csv import write_csv
 from img2imu_edge.sinks.jsonl import JsonLines
 
 
@@ -34,8 +35,8 @@ def classify(
         typer.Option(
             "--out",
             "-o",
-            help="Also write each decision as a line of JSON to this file; with --batch: a .parquet, "
-            ".jsonl or .csv file.",
+            help="Also write the decisions there: a .csv file, or one line of JSON each; with --batch: a "
+            ".parquet, .jsonl or .csv file.",
         ),
     ] = None,
     enrolled: EnrolledOption = None,
@@ -81,10 +82,18 @@ def classify(
         raise typer.Exit(classify_batch(batch, loaded, out, workers, cluster, json))
     if not recording or workers or cluster:
         raise typer.BadParameter("name a RECORDING, or many with --batch")
+    if out and out.suffix.lower() == ".parquet":
+        raise typer.BadParameter(
+            f"Parquet is written by: --batch {recording} --out {out}", param_hint="--out"
+        )
     loaded = load_personal(model, enrolled, trusted_key)
     read = read_recording(recording)
     decisions = classify_recording(read, loaded)
-    for target in [JsonLines(out)] * bool(out) + [JsonLines()] * json:
+    if out and out.suffix.lower() == ".csv":
+        write_csv(out, read.name, decisions, loaded.card.labels)
+        out = None
+    for path in ([out] if out else []) + [None] * json:  # None is standard output
+        target = JsonLines(path)
         for decision in decisions:
             target.write(read.name, decision)
         target.close()

@@ -80,7 +80,9 @@ def run(
     for wearable in wearables:
         if hint := getattr(wearable.source, "hint", ""):  # of one that waits to be called
             Console(stderr=True).print(hint, style="dim", markup=False)
-    outlets = Outlets([*map(open_sink, out or ()), *[JsonLinesSink()] * json])
+    outlets = Outlets(
+        [*[open_sink(each, loaded.card.labels) for each in out or ()], *[JsonLinesSink()] * json]
+    )
     try:
         with outlets, contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(_run(wearables, loaded, json, outlets, address))

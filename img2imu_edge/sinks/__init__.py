@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -48,17 +48,19 @@ class Sink(Protocol):
         ...
 
 
-SinkFactory = Callable[[SplitResult], Sink]
-"""What the `img2imu.sinks` entry point of a URL scheme holds: a parsed URL in, a sink out."""
+SinkFactory = Callable[[SplitResult, Sequence[str]], Sink]
+"""What the `img2imu.sinks` entry point of a URL scheme holds: a parsed URL and the model's classes in, a sink
+out."""
 
 
-def open_sink(target: str) -> Sink:
+def open_sink(target: str, labels: Sequence[str] = ()) -> Sink:
     """Find the sink for a path such as `walk.csv` or a URL such as `mqtt://broker/topic`.
 
     A path that ends with `.csv` gets CSV, all others get JSON lines. Nothing is opened before `start`.
 
     Args:
         target: Path or URL. Further schemes come from packages that register an `img2imu.sinks` entry point.
+        labels: The model's classes, `model.card.labels`; tables have a column for each.
 
     Returns:
         The sink, not started.
@@ -81,4 +83,4 @@ def open_sink(target: str) -> Sink:
     else:
         kind = "csv" if target.lower().endswith(".csv") else "jsonl"
         parts = SplitResult(kind, "", quote(target), "", "")
-    return cast(SinkFactory, known[parts.scheme].load())(parts)
+    return cast(SinkFactory, known[parts.scheme].load())(parts, labels)

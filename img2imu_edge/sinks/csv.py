@@ -3,24 +3,46 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TextIO
 from urllib.parse import SplitResult, unquote
 
+from img2imu_edge.columns import FIELDS, score_cells, score_columns
+from img2imu_edge.decision import Decision
 from img2imu_edge.errors import OutputError
 from img2imu_edge.sinks.files import open_text
 from img2imu_edge.sinks.messages import Decided, Message
 
-COLUMNS: Final = (
-    "at", "source", "time", "label", "confidence", "coverage", "status", "novelty", "latency_ms",
-)  # fmt: skip
-"""`at` is the time of day (UTC), `time` the device's; a cell is empty where there is no answer."""
+COLUMNS: Final = ("at", "source", *FIELDS, "latency_ms")
+"""`at` is the time of day (UTC), `time` the device's. A column `score_…` for each class comes after these."""
 
 
-def open_csv(url: SplitResult) -> CsvSink:
+def open_csv(url: SplitResult, labels: Sequence[str]) -> CsvSink:
     """The sink behind a path that ends with `.csv`."""
-    return CsvSink(Path(unquote(url.netloc + url.path)))
+    return CsvSink(Path(unquote(url.netloc + url.path)), labels)
+
+
+def write_csv(path: Path, source: str, decisions: Iterable[Decision], labels: Sequence[str]) -> None:
+    """Write a recording's decisions: the file that a live run gives, `at` and `latency_ms` left empty.
+
+    Args:
+        path: The file, replaced if it exists.
+        source: The recording's name.
+        decisions: Its decisions.
+        labels: The model's classes.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow((*COLUMNS, *score_columns(labels)))
+            writer.writerows(_row(None, source, decision, labels) for decision in decisions)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 class CsvSink:
@@ -28,11 +50,12 @@ class CsvSink:
 
     Args:
         path: The file, replaced if it exists.
+        labels: The model's classes: each is a column.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, labels: Sequence[str] = ()) -> None:
         self.url, self.warnings = str(path), list[str]()
-        self._path = path
+        self._path, self._labels = path, tuple(labels)
         self._file: TextIO | None = None
 
     def start(self) -> None:
@@ -43,7 +66,7 @@ class CsvSink:
         """
         self._file = open_text(self._path)
         try:
-            csv.writer(self._file).writerow(COLUMNS)
+            csv.writer(self._file).writerow((*COLUMNS, *score_columns(self._labels)))
         except OSError as error:
             raise OutputError(f"cannot write {self._path}: {error.strerror or error}") from error
 
@@ -51,8 +74,7 @@ class CsvSink:
         """Write a row, and hand it to the system at once."""
         if self._file is None or not isinstance(message, Decided):
             return
-        cells = {**message.as_dict(), "at": iso(message.at)}
-        csv.writer(self._file).writerow([cells.get(name) for name in COLUMNS])
+        csv.writer(self._file).writerow(_row(iso(message.at), message.source, message.decision, self._labels))
 
     def close(self) -> int:
         """Close the file."""
@@ -64,3 +86,8 @@ class CsvSink:
 def iso(seconds: float) -> str:
     """Seconds since 1970 as ISO 8601, in UTC, with milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _row(at: str | None, source: str, decision: Decision, labels: Sequence[str]) -> list[object]:
+    own = (getattr(decision, name) for name in FIELDS)
+    return [at, source, *own, decision.latency_ms, *score_cells(decision, labels)]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import SplitResult, unquote
 
 from img2imu_edge.decision import Decision
-from img2imu_edge.errors import Img2ImuError
+from img2imu_edge.errors import OutputError
 from img2imu_edge.sinks.files import open_stdout, open_text
 from img2imu_edge.sinks.messages import Counters, Message
 
 
-def open_jsonl(url: SplitResult) -> JsonLinesSink:
+def open_jsonl(url: SplitResult, _labels: Sequence[str]) -> JsonLinesSink:
     """The sink behind a path."""
     return JsonLinesSink(Path(unquote(url.netloc + url.path)))
 
@@ -26,15 +27,12 @@ class JsonLines:
         path: The file, replaced if it exists; None for standard output.
 
     Raises:
-        Img2ImuError: If the file cannot be written.
+        OutputError: If the file cannot be written, also when it is written to.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._own = path is not None
-        try:
-            self._file: TextIO = path.open("w", encoding="utf-8") if path else sys.stdout
-        except OSError as error:
-            raise Img2ImuError(f"cannot write {path}: {error.strerror or error}") from error
+        self._path = path
+        self._file: TextIO = open_text(path) if path else sys.stdout
 
     def write(self, source: str, decision: Decision) -> None:
         """Write one decision of a source, and hand it to the system at once."""
@@ -42,12 +40,17 @@ class JsonLines:
 
     def write_object(self, data: dict[str, Any]) -> None:
         """Write any other event as a line."""
-        self._file.write(json.dumps(data, ensure_ascii=False) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(data, ensure_ascii=False) + "\n")
+            self._file.flush()
+        except OSError as error:
+            if self._path is None:  # a reader of standard output that has left is no error
+                raise
+            raise OutputError(f"cannot write {self._path}: {error.strerror or error}") from error
 
     def close(self) -> None:
         """Close the file; standard output stays open."""
-        if self._own:
+        if self._path:
             self._file.close()
 
 

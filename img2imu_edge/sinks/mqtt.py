@@ -10,6 +10,7 @@ import os
 import ssl
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, unquote
@@ -53,7 +54,7 @@ class MqttOptions:
     verify: bool = True
 
 
-def open_mqtt(url: SplitResult) -> MqttSink:
+def open_mqtt(url: SplitResult, _labels: Sequence[str]) -> MqttSink:
     """The sink behind an `mqtt://` or `mqtts://` URL.
 
     Raises:

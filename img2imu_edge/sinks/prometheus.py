@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult
@@ -40,7 +40,7 @@ class PrometheusOptions:
     token: str = ""
 
 
-def open_prometheus(url: SplitResult) -> PrometheusSink:
+def open_prometheus(url: SplitResult, _labels: Sequence[str]) -> PrometheusSink:
     """The sink behind a `prometheus://` URL.
 
     Raises:

@@ -9,6 +9,7 @@ import re
 import socket
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -42,7 +43,7 @@ class WebSocketOptions:
     token: str = ""
 
 
-def open_websocket(url: SplitResult) -> WebSocketSink:
+def open_websocket(url: SplitResult, _labels: Sequence[str]) -> WebSocketSink:
     """The sink behind a `ws://` URL.
 
     Raises:

@@ -83,7 +83,11 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 def table(path: Path) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = pq.read_table(path).to_pylist()
-    return [row | {"scores": row["scores"] or {}} for row in rows]
+    return [
+        {k: v for k, v in row.items() if not k.startswith("score_")}
+        | {"scores": {k[6:]: v for k, v in row.items() if k.startswith("score_") and v is not None}}
+        for row in rows
+    ]
 
 
 def test_every_format_has_the_decisions_of_classify_to_the_bit(

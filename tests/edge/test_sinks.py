@@ -179,7 +179,13 @@ def test_csv_has_a_row_for_each_decision(img2imu: Run, tmp_path: Path, offline: 
     done = img2imu("run", source, "--model", "shoulder", *outs)
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader(files[0].read_text().splitlines()))
-    assert tuple(rows[0]) == COLUMNS
+    labels = i2e.load_model("shoulder").card.labels
+    assert tuple(rows[0]) == (*COLUMNS, *(f"score_{label}" for label in labels))
+    scores = [
+        {key.removeprefix("score_"): float(cell) for key, cell in row.items() if key[:6] == "score_" and cell}
+        for row in rows
+    ]
+    assert scores == [decision.scores for decision in offline]
     assert [float(row["time"]) for row in rows] == [decision.time for decision in offline]
     assert [row["label"] for row in rows] == [decision.label or "" for decision in offline]
     assert [float(row["confidence"]) for row in rows] == [decision.confidence for decision in offline]
@@ -188,6 +194,92 @@ def test_csv_has_a_row_for_each_decision(img2imu: Run, tmp_path: Path, offline: 
     assert [line.pop("source") for line in lines] == ["shoulder"] * len(offline)
     assert lines == [decision.as_dict() for decision in offline]
     assert files[2].read_bytes() == files[1].read_bytes()
+
+
+def test_a_table_is_the_same_live_and_offline(img2imu: Run, tmp_path: Path) -> None:
+    live, offline, batch = (tmp_path / f"{name}.csv" for name in ("live", "offline", "batch"))
+    recording = i2e.demo_recording()
+    runs = [
+        ("run", f"replay:{recording}?speed=0", "--out", live),
+        ("classify", recording, "--out", offline),
+        ("classify", "--batch", recording, "--out", batch, "--workers", 1),
+    ]
+    for run in runs:
+        done = img2imu(*run, "--model", "shoulder")
+        assert done.returncode == 0, done.stderr
+    rows = [list(csv.DictReader(path.read_text().splitlines())) for path in (live, offline, batch)]
+    assert all(row.pop("at").startswith("20") for row in rows[0])
+    assert {row.pop("at") for row in rows[1]} == {""}
+    assert rows[0] == rows[1]
+    for row in rows[1]:
+        assert (row.pop("source"), row.pop("latency_ms")) == ("shoulder", "")
+    assert {row.pop("file") for row in rows[2]} == {str(recording)}
+    assert rows[1] == rows[2]
+
+
+@pytest.mark.parametrize("label", ["arm, up", 'say "ah"', "two\nlines", "sauter à la corde 🤸", "=1+1", ""])
+def test_any_label_and_source_come_back_from_a_table(label: str, tmp_path: Path) -> None:
+    path, labels = tmp_path / "a.csv", (label, "other")
+    decision = Decision(1.5, label, 0.25, 1.0, "ok", {label: 0.25, "other": 0.75})
+    with Outlets([open_sink(str(path), labels)]) as outlets:
+        outlets.send(Decided(f"watch of {label}", decision))
+    with path.open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["source"], row["label"]) == (f"watch of {label}", label)
+    assert (row[f"score_{label}"], row["score_other"]) == ("0.25", "0.75")
+
+
+def test_parquet_is_for_the_batch_and_that_is_told(img2imu: Run, tmp_path: Path) -> None:
+    out = tmp_path / "a.parquet"
+    done = img2imu("classify", i2e.demo_recording(), "--model", "shoulder", "--out", out)
+    assert (done.returncode, out.exists()) == (2, False)
+    assert "--batch" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("name", ["full.csv", "full.jsonl"])
+def test_a_full_disk_is_no_success_of_classify(name: str, img2imu: Run, tmp_path: Path) -> None:
+    (tmp_path / name).symlink_to("/dev/full")
+    done = img2imu("classify", i2e.demo_recording(), "--model", "shoulder", "--out", tmp_path / name)
+    assert done.returncode == 1
+    assert re.search(rf"error: cannot write .*{name}: No space left on device", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_disk_that_gets_full_and_empty_again_holds_whole_lines_alone(tmp_path: Path) -> None:
+    """A limit on the size of files does what a full disk does: it takes a part of the line, then refuses."""
+    script = """
+import resource, signal, sys
+from img2imu_edge.decision import Decision
+from img2imu_edge.sinks import Decided, open_sink
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+sinks = [open_sink(path, ["walking"]) for path in sys.argv[1:]]
+for sink in sinks:
+    sink.start()
+lost = 0
+for n in range(60):
+    limit = 1000 if n < 40 else resource.RLIM_INFINITY
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    for sink in sinks:
+        try:
+            sink.take(Decided("wrist", Decision(float(n), "walking", 0.5, 1.0, "ok", {"walking": 0.5})))
+        except OSError as error:
+            lost += 1
+print(lost)
+"""
+    paths = tmp_path / "a.csv", tmp_path / "a.jsonl"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *paths], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(paths[0].read_text().splitlines()))
+    lines = [json.loads(line) for line in paths[1].read_text().splitlines()]
+    assert int(done.stdout) == 120 - len(rows) - len(lines) > 20
+    for times in ([float(row["time"]) for row in rows], [line["time"] for line in lines]):
+        assert times == sorted(times)
+        assert times[-20:] == [float(n) for n in range(40, 60)]
+    assert {row["score_walking"] for row in rows} == {"0.5"}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
