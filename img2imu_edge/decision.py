@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -57,10 +58,12 @@ class DecisionMaker:
 
     def __init__(self, spec: DecisionSpec, labels: tuple[str, ...]) -> None:
         self._spec, self._labels = spec, labels
-        self._smoothed: NDArray[np.float64] | None = None
+        self._smoothed: list[float] | None = None
         self._current: int | None = None
-        self._centroids = np.array(spec.novelty.centroids) if spec.novelty else None
-        self._spread = np.array(spec.novelty.spread) if spec.novelty else None
+        if spec.novelty:
+            self._centroids = np.array(spec.novelty.centroids)
+            # The spread, and the mean over the embedding that `Novelty` takes of squares.
+            self._scale = 1.0 / (np.array(spec.novelty.spread) * math.sqrt(self._centroids.shape[1]))
 
     def decide(
         self, time: float, coverage: float, logits: NDArray[np.float32], embedding: NDArray[np.float32]
@@ -73,39 +76,42 @@ class DecisionMaker:
             logits: (classes,).
             embedding: (embedding,).
         """
-        probabilities = softmax(logits / self._spec.temperature)
+        # For a handful of classes plain floats are several times as fast as arrays.
+        probabilities = softmax(logits, self._spec.temperature)
         novelty = self.novelty(embedding)
         if self._spec.novelty and novelty is not None and novelty > self._spec.novelty.threshold:
             # An alien window says nothing about the known classes: the running mean stays as it was.
-            scores = dict(zip(self._labels, probabilities.tolist(), strict=True))
+            scores = dict(zip(self._labels, probabilities, strict=True))
             return Decision(time, UNKNOWN, 0.0, coverage, "unknown", scores, novelty)
-        if self._smoothed is None:
-            self._smoothed = probabilities
-        keep = self._spec.smoothing
-        self._smoothed = keep * self._smoothed + (1 - keep) * probabilities
-        best = int(self._smoothed.argmax())
+        if self._smoothed is not None:
+            keep = self._spec.smoothing
+            pairs = zip(self._smoothed, probabilities, strict=True)
+            probabilities = [keep * past + (1 - keep) * now for past, now in pairs]
+        self._smoothed = probabilities
+        best = probabilities.index(max(probabilities))
         current = self._current
-        if current is None or self._smoothed[best] - self._smoothed[current] >= self._spec.margin:
-            self._current = best
-        chosen = best if self._current is None else self._current
-        scores = dict(zip(self._labels, self._smoothed.tolist(), strict=True))
-        label = self._labels[chosen]
-        return Decision(time, label, scores[label], coverage, "ok", scores, novelty)
+        if current is None or probabilities[best] - probabilities[current] >= self._spec.margin:
+            self._current = current = best
+        scores = dict(zip(self._labels, probabilities, strict=True))
+        label = self._labels[current]
+        return Decision(time, label, probabilities[current], coverage, "ok", scores, novelty)
 
     def novelty(self, embedding: NDArray[np.float32]) -> float | None:
         """Distance to the nearest class as `Novelty` defines it; None for a model that has no centroids."""
-        if self._centroids is None or self._spread is None:
+        if self._spec.novelty is None:
             return None
-        offsets = (embedding - self._centroids) / self._spread
-        return float(np.sqrt(np.mean(offsets**2, axis=1)).min())
+        offsets = (embedding - self._centroids) * self._scale
+        return math.sqrt(np.einsum("ij,ij->i", offsets, offsets).min())
 
     def reset(self) -> None:
         """Forget the past, as after a gap longer than a window."""
         self._smoothed = self._current = None
 
 
-def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probabilities of a vector of logits."""
-    shifted = np.exp(logits.astype(np.float64) - float(logits.max()))
-    probabilities: NDArray[np.float64] = shifted / shifted.sum()
-    return probabilities
+def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> list[float]:
+    """Probabilities of a vector of logits, which are divided by the temperature first."""
+    values: list[float] = logits.tolist()
+    top = max(values)
+    shifted = [math.exp((value - top) / temperature) for value in values]
+    total = sum(shifted)
+    return [value / total for value in shifted]

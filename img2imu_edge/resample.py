@@ -6,6 +6,7 @@ depends on the samples alone, never on how they were chunked.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,8 +66,11 @@ class Resampler:
         self._reach = LOBES / self._cutoff
         self._taps = int(np.ceil(2 * self._reach * rate_in)) + 2
         self._may_take = rate_in <= rate_out * (1 + ALIGNED)
-        self._started = False
+        self._started = self._on_grid = False
         self._latest = 0.0
+        self._passed: deque[tuple[Times, Values]] = deque(maxlen=self._taps)
+        self._steps: Times = np.empty(0)
+        self._all_real: Flags
         self._times: Times
         self._values: Values
         self._real: Flags
@@ -82,8 +86,9 @@ class Resampler:
         Returns:
             What can be said for sure now, in order.
         """
-        if self._started and (segment := self._pass_through(times, values)):
+        if segment := self._pass_through(times, values):
             return [segment]
+        self._recall()
         finite = np.isfinite(times) & np.isfinite(values).all(axis=1)
         if not finite.all():
             self.invalid += int(len(finite) - finite.sum())
@@ -103,27 +108,42 @@ class Resampler:
                 self._started = True
             self._take_in(times[piece], values[piece])
             segments += self._emit(self._times[-1] - self._reach)
+        latest = self._start + (self._next - 1) / self.rate_out
+        self._on_grid = self._may_take and abs(self._times[-1] - latest) <= ALIGNED / self.rate_in
         return segments
 
     def _pass_through(self, times: Times, values: Values) -> Segment | None:
         """The common case in a fraction of the time: samples right on the grid, and none held back before."""
-        at = self._start + np.arange(self._next - 1, self._next + len(times)) / self.rate_out
-        at[1:] -= times
-        at[0] -= self._times[-1]
-        with np.errstate(invalid="ignore", over="ignore"):
-            finite = np.isfinite(values.sum())
-        if not (finite and self._may_take and np.abs(at).max() <= ALIGNED / self.rate_in):
+        n = len(times)
+        if not (self._on_grid and n):
             return None
-        self._latest = float(times[-1]) if len(times) else self._latest
-        self._next += len(times)
-        real = np.ones(len(times), np.bool_)
-        self._times = np.concatenate([self._times, times])[-self._taps :]
-        self._values = np.concatenate([self._values, values])[-self._taps :]
-        self._real = np.concatenate([self._real, real])[-self._taps :]
-        return Segment(self._start, False, values, real)
+        if n > len(self._steps):
+            self._steps, self._all_real = np.arange(n) / self.rate_out, np.ones(n, np.bool_)
+            self._all_real.flags.writeable = False  # it is given out again and again
+        off = times - self._steps[:n]
+        off -= self._start + self._next / self.rate_out
+        tolerance = ALIGNED / self.rate_in
+        # In this order a NaN, which compares as False, is refused.
+        if not (off.max() <= tolerance and off.min() >= -tolerance and np.isfinite(values).all()):
+            return None
+        self._latest = times.item(-1)
+        self._next += n
+        self._passed.append((times[-self._taps :].copy(), values[-self._taps :].copy()))
+        return Segment(self._start, False, values, self._all_real[:n])
+
+    def _recall(self) -> None:
+        """Hold what passed through beside what was held before, as far back as a kernel reaches."""
+        if self._passed:
+            times, values = zip(*self._passed, strict=True)
+            self._passed.clear()
+            self._times = np.concatenate([self._times, *times])[-self._taps :]
+            self._values = np.concatenate([self._values, *values])[-self._taps :]
+            fresh = np.ones(sum(map(len, times)), np.bool_)
+            self._real = np.concatenate([self._real, fresh])[-self._taps :]
 
     def flush(self) -> list[Segment]:
         """What is still held back for samples that now will not come."""
+        self._recall()
         return self._emit(np.inf) if self._started and len(self._times) else []
 
     def _begin(self, start: float) -> None:

@@ -87,7 +87,7 @@ class Session:
         self.model = model
         self.stats = SessionStats()
         plan, spec = model.plan, model.card.input
-        self._order = [list(channels).index(name) for name in wanted]
+        self._order = None if tuple(channels) == wanted else [list(channels).index(name) for name in wanted]
         self._resampler = Resampler(rate, spec.rate, len(wanted), model.window_samples / spec.rate)
         self._spectrogram = StreamingSpectrogram(plan, spec.columns)
         kept = 2 * model.window_samples
@@ -151,7 +151,8 @@ class Session:
             The windows that they complete, in order.
         """
         self.stats.samples += len(block)
-        segments = self._resampler.push(block.times, block.values[:, self._order])
+        values = block.values if self._order is None else block.values[:, self._order]
+        segments = self._resampler.push(block.times, values)
         self.stats.invalid, self.stats.late = self._resampler.invalid, self._resampler.late
         return self._consume(segments)
 

@@ -17,7 +17,7 @@ from img2imu_edge.spec import SpectrogramSpec
 Array = NDArray[np.float32]
 
 _DB_PER_NEPER = 10.0 / np.log(10.0)
-_ZERO, _HALF, _ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _COLUMNS_AT_ONCE = 1024
 
 
@@ -35,12 +35,10 @@ class SpectrogramPlan:
         hop: Samples from one column to the next.
         rows: Rows of one axis' picture: the level rows, then one per frequency.
         frequencies: (frequencies,) Hz, ascending.
-        levels: Level values of a frame; each is shown in `level_rows / levels` rows.
-        basis: (frame, levels + 2 × frequencies) float32: levels, cosines, sines.
+        basis: (frame, level rows + 2 × frequencies) float32: levels, cosines, sines.
         floor: Added to a power before its logarithm.
-        gain: (axes, 1), or (1, 1) where all axes share it: cell = ln(power + floor) × gain + offset.
+        gain: (axes, rows) float32: cell = level × gain + offset, or ln(power + floor) × gain + offset.
         offset: As `gain`.
-        level_gain: As `gain`: level cell = level × level_gain + ½.
 
     Raises:
         ValueError: If the spec cannot be had at this rate or with these axes.
@@ -59,9 +57,8 @@ class SpectrogramPlan:
             if spec.f_max > rate / 2:
                 raise ValueError(f"{rate} Hz sampling cannot show {spec.f_max} Hz: it ends at {rate / 2} Hz")
         self.rows = spec.level_rows + len(self.frequencies)
-        self.levels = max(len(spec.levels_s), 1) if spec.level_rows else 0
         self.basis = self._make_basis()
-        self.gain, self.offset, self.level_gain = self._make_contrast()
+        self.gain, self.offset = self._make_contrast()
         self.floor = np.float32(spec.floor)
 
     def _make_basis(self) -> Array:
@@ -76,9 +73,10 @@ class SpectrogramPlan:
         waves = windows_twice * np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
         if spec.detrend:
             waves -= windows_twice * (waves.sum(axis=0) / windows_twice.sum(axis=0))
-        levels = [self._hann(seconds) for seconds in (spec.levels_s or (longest,))[: self.levels]]
-        means = [(window / window.sum())[:, None] for window in levels]
-        basis: Array = np.concatenate([*means, waves], axis=1).astype(np.float32)
+        levels = [self._hann(seconds) for seconds in spec.levels_s or (longest,)]
+        means = np.stack([window / window.sum() for window in levels], axis=1)
+        repeated = np.repeat(means, spec.level_rows // len(levels), axis=1)
+        basis: Array = np.concatenate([repeated, waves], axis=1).astype(np.float32)
         return basis
 
     def _hann(self, seconds: float) -> NDArray[np.float64]:
@@ -89,25 +87,24 @@ class SpectrogramPlan:
         window[first : first + length] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
         return window
 
-    def _make_contrast(self) -> tuple[Array, Array, Array]:
-        """`gain`, `offset` and `level_gain`."""
-        one = np.ones((1, 1), np.float32)
+    def _make_contrast(self) -> tuple[Array, Array]:
+        """`gain` and `offset`."""
+        shape, rows = (self.axes, self.rows), self.spec.level_rows
+        gain, offset = np.ones(shape, np.float32), np.zeros(shape, np.float32)
         if self.spec.contrast == "window":
-            return np.float32(_DB_PER_NEPER) * one, 0 * one, one
+            return gain * np.float32(_DB_PER_NEPER), offset
         sensors = {3: ("acc",), 6: ("acc", "gyr")}.get(self.axes)
         if sensors is None:
             raise ValueError(f"fixed contrast takes 3 or 6 axes, not {self.axes}")
         lacking = [name for name in sensors if name not in self.spec.ranges]
         if lacking:
             raise ValueError(f"the spec has no range for {lacking[0]!r}")
-        ranges = [self.spec.ranges[name] for name in sensors for _ in range(3)]
-        spans = [r.high_db - r.low_db for r in ranges]
-        table = [
-            (_DB_PER_NEPER / span, -r.low_db / span, 0.5 / r.level)
-            for r, span in zip(ranges, spans, strict=True)
-        ]
-        gain, offset, level_gain = np.array(table, np.float32).T[:, :, None]
-        return gain, offset, level_gain
+        for axis, name in enumerate(sensor for sensor in sensors for _ in range(3)):
+            shown = self.spec.ranges[name]
+            span = shown.high_db - shown.low_db
+            gain[axis, :rows], offset[axis, :rows] = 0.5 / shown.level, 0.5
+            gain[axis, rows:], offset[axis, rows:] = _DB_PER_NEPER / span, -shown.low_db / span
+        return gain, offset
 
     def columns(self, samples: Array) -> Array:
         """The columns of all whole frames in a run of samples.
@@ -128,19 +125,15 @@ class SpectrogramPlan:
         frames: Array = np.ndarray(shape, np.float32, samples, strides=strides)
         product = np.matmul(frames, self.basis)
         rows, bins = self.spec.level_rows, len(self.frequencies)
-        waves = product[..., self.levels :]
+        waves = product[..., rows:]
         np.square(waves, out=waves)
-        power = waves[..., :bins] + waves[..., bins:]
+        cells: Array = product[..., : self.rows]
+        power = cells[..., rows:]
+        power += waves[..., bins:]
         power += self.floor
         np.log(power, out=power)
-        power *= self.gain
-        power += self.offset
-        cells: Array = power
-        if rows:
-            cells = np.empty((count, self.axes, self.rows), np.float32)
-            cells[..., rows:] = power
-            level = product[..., : self.levels] * self.level_gain + _HALF
-            cells[..., :rows] = np.repeat(level, rows // self.levels, axis=-1)
+        cells = cells * self.gain
+        cells += self.offset
         if self.spec.contrast == "fixed":
             np.maximum(cells, _ZERO, out=cells)
             np.minimum(cells, _ONE, out=cells)

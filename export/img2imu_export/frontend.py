@@ -31,30 +31,26 @@ class FrontEnd(nn.Module):
     floor: Tensor
     gain: Tensor
     offset: Tensor
-    level_gain: Tensor
 
     def __init__(self, plan: SpectrogramPlan) -> None:
         super().__init__()
         self.hop, self.contrast = plan.hop, plan.spec.contrast
         self.level_rows, self.bins = plan.spec.level_rows, len(plan.frequencies)
-        # A level's kernel comes once for every row that shows it: cheaper than to repeat what comes out.
-        levels = np.repeat(plan.basis[:, : plan.levels], self.level_rows // max(plan.levels, 1), axis=1)
-        kernels = np.concatenate([levels, plan.basis[:, plan.levels :]], axis=1)
-        self.register_buffer("kernels", torch.from_numpy(np.ascontiguousarray(kernels.T))[:, None, :, None])
+        self.register_buffer("kernels", torch.from_numpy(np.ascontiguousarray(plan.basis.T))[:, None, :, None])
         # One for each axis: the ONNX exporter takes a single 1e-12 for 0, and drops it.
         self.register_buffer("floor", torch.full((plan.axes,), float(plan.floor)))
-        for name in ("gain", "offset", "level_gain"):
-            value = np.broadcast_to(getattr(plan, name)[:, 0], (plan.axes,))
-            self.register_buffer(name, torch.from_numpy(value.copy()))
+        self.register_buffer("gain", torch.from_numpy(plan.gain.T[:, None].copy()))
+        self.register_buffer("offset", torch.from_numpy(plan.offset.T[:, None].copy()))
 
     def forward(self, samples: Tensor) -> Tensor:
         """Samples (n, samples, axes) in SI units to pictures (n, 3, sensors × rows, columns) in 0 … 1."""
         # (n, kernels, columns, axes): axes last, as the gains want them and as TFLite keeps a picture.
         product = nn.functional.conv2d(samples.unsqueeze(1), self.kernels, stride=(self.hop, 1))
         level, cosines, sines = torch.split(product, [self.level_rows, self.bins, self.bins], dim=1)
-        cells = torch.log(cosines * cosines + sines * sines + self.floor) * self.gain + self.offset
+        cells = torch.log(cosines * cosines + sines * sines + self.floor)
         if self.level_rows:
-            cells = torch.cat([level * self.level_gain + 0.5, cells], dim=1)
+            cells = torch.cat([level, cells], dim=1)
+        cells = cells * self.gain + self.offset
         cells = cells.clamp(0.0, 1.0) if self.contrast == "fixed" else _stretch(cells)
         # `stack`: the gyroscope's rows follow the accelerometer's; x, y, z are what was the three axes.
         if cells.shape[3] > 3:  # the TFLite converter cannot join one tensor with nothing

@@ -84,17 +84,15 @@ def rounding(plan: SpectrogramPlan, window: np.ndarray) -> float:
     frames = np.stack([window[k : k + plan.frame].T for k in starts]).astype(np.float64)
     sums = frames @ plan.basis
     off = np.finfo(np.float32).eps * plan.frame**0.5 * (np.abs(frames) @ np.abs(plan.basis))
-    levels, bins = plan.levels, len(plan.frequencies)
+    levels, bins = plan.spec.level_rows, len(plan.frequencies)
     apart = 2 * np.abs(sums) * off + off**2
     power = sums[..., levels : levels + bins] ** 2 + sums[..., levels + bins :] ** 2 + float(plan.floor)
     nepers = np.log1p((apart[..., levels : levels + bins] + apart[..., levels + bins :]) / power)
     if plan.spec.contrast == "window":
         span = np.ptp(np.log(power), axis=(0, 2))
         return float((3 * nepers.max(axis=(0, 2)) / np.maximum(span, 1e-6)).max())
-    shown = np.concatenate(
-        [sums[..., :levels] * plan.level_gain + 0.5, np.log(power) * plan.gain + plan.offset], -1
-    )
-    around = np.concatenate([off[..., :levels] * plan.level_gain, nepers * plan.gain], -1)
+    shown = np.concatenate([sums[..., :levels], np.log(power)], -1) * plan.gain + plan.offset
+    around = np.concatenate([off[..., :levels], nepers], -1) * plan.gain
     return float((np.clip(shown + around, 0, 1) - np.clip(shown - around, 0, 1)).max())
 
 

@@ -47,19 +47,15 @@ class PicturePlan(SpectrogramPlan):
         frames = np.lib.stride_tricks.sliding_window_view(samples, self.frame, axis=2)[:, :, :: self.hop]
         product = np.ascontiguousarray(frames).reshape(-1, self.frame) @ self.basis
         rows, bins = self.spec.level_rows, len(self.frequencies)
-        waves = product[:, self.levels :]
+        waves = product[:, rows:]
         np.square(waves, out=waves)
-        power = waves[:, :bins] + waves[:, bins:]
+        power = waves[:, :bins]
+        power += waves[:, bins:]
         power += self.floor
         np.log(power, out=power)
-        cells = np.empty((n, axes, columns, self.rows), np.float32)
-        shown = cells[..., rows:]
-        np.multiply(power.reshape(n, axes, columns, bins), self.gain[:, None], out=shown)
-        shown += self.offset[:, None]
-        if rows:
-            level = product[:, : self.levels].reshape(n, axes, columns, self.levels)
-            shown = level * self.level_gain[:, None] + np.float32(0.5)
-            cells[..., :rows] = np.repeat(shown, rows // self.levels, axis=-1)
+        shown = product[:, : self.rows].reshape(n, axes, columns, self.rows)
+        cells: Floats = shown * self.gain[:, None]
+        cells += self.offset[:, None]
         if self.spec.contrast == "fixed":
             np.clip(cells, 0, 1, out=cells)
         return cells
