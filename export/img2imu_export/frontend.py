@@ -36,7 +36,9 @@ class FrontEnd(nn.Module):
         super().__init__()
         self.hop, self.contrast = plan.hop, plan.spec.contrast
         self.level_rows, self.bins = plan.spec.level_rows, len(plan.frequencies)
-        self.register_buffer("kernels", torch.from_numpy(np.ascontiguousarray(plan.basis.T))[:, None, :, None])
+        self.register_buffer(
+            "kernels", torch.from_numpy(np.ascontiguousarray(plan.basis.T))[:, None, :, None]
+        )
         # One for each axis: the ONNX exporter takes a single 1e-12 for 0, and drops it.
         self.register_buffer("floor", torch.full((plan.axes,), float(plan.floor)))
         self.register_buffer("gain", torch.from_numpy(plan.gain.T[:, None].copy()))
