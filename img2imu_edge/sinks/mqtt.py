@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, unquote
 
 from img2imu_edge.errors import MissingExtraError, OutputError
+from img2imu_edge.options import options_of
 from img2imu_edge.sinks.csv import iso
 from img2imu_edge.sinks.discovery import entities, slug
 from img2imu_edge.sinks.messages import Decided, Event, Message
-from img2imu_edge.sinks.options import address_of, options_of
+from img2imu_edge.sinks.serving import address_of, load_certificate
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
@@ -53,6 +54,10 @@ class MqttOptions:
     key: str = ""
     verify: bool = True
 
+    def __post_init__(self) -> None:
+        if self.key and not self.cert:
+            raise ValueError("a key needs its certificate, cert=its.pem")
+
 
 def open_mqtt(url: SplitResult, _labels: Sequence[str]) -> MqttSink:
     """The sink behind an `mqtt://` or `mqtts://` URL.
@@ -83,8 +88,10 @@ class MqttSink:
     """
 
     def __init__(self, url: SplitResult) -> None:
-        self._options = options_of(url, MqttOptions)
+        self._options = options_of(url, MqttOptions, OutputError)
         self._tls = url.scheme == "mqtts"
+        if not self._tls and (self._options.ca or self._options.cert):
+            raise OutputError("mqtt:// has no TLS, and no use for a certificate; write mqtts://")
         self._host, self._port = address_of(url, 8883 if self._tls else 1883)
         self._topic = unquote(url.path).strip("/") or "img2imu"
         if set("+#") & set(self._topic):
@@ -187,11 +194,11 @@ class MqttSink:
         options = self._options
         try:
             context = ssl.create_default_context(cafile=options.ca or None)
-            if options.cert:
-                context.load_cert_chain(options.cert, options.key or None)
-        except (OSError, ssl.SSLError) as error:
-            files = ", ".join(filter(None, (options.ca, options.cert, options.key)))
-            raise OutputError(f"cannot read certificates ({error}): {files}") from error
+        except OSError as error:
+            why = getattr(error, "reason", None) or error.strerror
+            raise OutputError(f"cannot read the authority's certificate {options.ca} ({why})") from error
+        if options.cert:
+            load_certificate(context, options.cert, options.key)
         if not options.verify:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context

@@ -1,16 +1,17 @@
-"""`prometheus://127.0.0.1:9464`: counters for Prometheus, at `/metrics`."""
+"""`prometheus://127.0.0.1:9464`: counters for Prometheus, at `/metrics`, over HTTP or HTTPS."""
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult
 
-from img2imu_edge.errors import MissingExtraError
+from img2imu_edge.errors import MissingExtraError, OutputError
+from img2imu_edge.options import options_of
 from img2imu_edge.sinks.messages import Counters, Decided, Event, Message
-from img2imu_edge.sinks.options import address_of, check_token, listen, options_of, shows
+from img2imu_edge.sinks.serving import ServingOptions, address_of, check_token, listen, server_tls, shows
 
 if TYPE_CHECKING:
     from prometheus_client.core import CounterMetricFamily
@@ -29,23 +30,13 @@ _TOTALS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PrometheusOptions:
-    """Options of `prometheus://`.
-
-    Attributes:
-        token: What Prometheus must show, as its `authorization: credentials`.
-    """
-
-    token: str = ""
-
-
 def open_prometheus(url: SplitResult, _labels: Sequence[str]) -> PrometheusSink:
     """The sink behind a `prometheus://` URL.
 
     Raises:
         MissingExtraError: If prometheus-client is not installed.
-        OutputError: If the URL is wrong, or others than this computer would need no token.
+        OutputError: If the URL is wrong, its certificate cannot be read, or others than this computer would
+            need no token.
     """
     try:
         import prometheus_client  # noqa: F401
@@ -54,9 +45,9 @@ def open_prometheus(url: SplitResult, _labels: Sequence[str]) -> PrometheusSink:
             "prometheus:// needs prometheus-client; get it with: pip install 'img2imu-edge[prometheus]'"
         ) from error
     host, port = address_of(url, 9464)
-    token = options_of(url, PrometheusOptions).token
-    check_token("prometheus", host, token)
-    return PrometheusSink(host, port, token)
+    options = options_of(url, ServingOptions, OutputError)
+    check_token("prometheus", host, options.token)
+    return PrometheusSink(host, port, options.token, server_tls(options.cert, options.key))
 
 
 class PrometheusSink:
@@ -66,12 +57,13 @@ class PrometheusSink:
         host: Address to listen on.
         port: Port; 0 for any.
         token: What must be shown; empty for nothing, which is for this computer alone.
+        tls: With our certificate; None for no TLS.
     """
 
-    def __init__(self, host: str, port: int, token: str = "") -> None:
+    def __init__(self, host: str, port: int, token: str = "", tls: ssl.SSLContext | None = None) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-        self._host, self.port, self._token = host, port, token
+        self._host, self.port, self._token, self._tls = host, port, token, tls
         self.warnings: list[str] = []
         self._registry = CollectorRegistry()
         self._totals = _Totals()
@@ -129,6 +121,13 @@ class PrometheusSink:
         class Handler(WSGIRequestHandler):
             timeout = 10  # of a reader that connects and asks nothing
 
+            def setup(self) -> None:
+                """Shake hands here: where connections are accepted, one that is silent would stop all."""
+                if isinstance(self.request, ssl.SSLSocket):
+                    self.request.settimeout(self.timeout)
+                    self.request.do_handshake()
+                super().setup()
+
             def log_message(self, *_: object) -> None:
                 """Nor is one that asks."""
 
@@ -137,6 +136,8 @@ class PrometheusSink:
         server = Server((self._host, self.port), Handler, bind_and_activate=False)
         server.socket.close()
         server.socket = listener
+        if self._tls:
+            server.socket = self._tls.wrap_socket(listener, server_side=True, do_handshake_on_connect=False)
         server.server_name, server.server_port = self._host, self.port
         server.setup_environ()
         server.set_app(self._guard(make_wsgi_app(self._registry)))

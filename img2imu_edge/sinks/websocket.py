@@ -1,4 +1,4 @@
-"""`ws://127.0.0.1:8766`: a server that pushes each message as a line of JSON to whoever connects."""
+"""`ws://127.0.0.1:8766`, `wss://…`: a server that pushes each message as JSON to whoever connects."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import json
 import logging
 import re
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
-from img2imu_edge.errors import MissingExtraError
+from img2imu_edge.errors import MissingExtraError, OutputError
+from img2imu_edge.options import options_of
 from img2imu_edge.sinks.csv import iso
 from img2imu_edge.sinks.messages import Decided, Message
-from img2imu_edge.sinks.options import address_of, check_token, listen, options_of, shows
+from img2imu_edge.sinks.serving import ServingOptions, address_of, check_token, listen, server_tls, shows
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
@@ -32,23 +33,13 @@ _LEAVE_S: Final = 2.0
 _OWN_PAGE: Final = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class WebSocketOptions:
-    """Options of `ws://`.
-
-    Attributes:
-        token: What readers must show, as `Authorization: Bearer …` or as `?token=…`.
-    """
-
-    token: str = ""
-
-
 def open_websocket(url: SplitResult, _labels: Sequence[str]) -> WebSocketSink:
-    """The sink behind a `ws://` URL.
+    """The sink behind a `ws://` or `wss://` URL.
 
     Raises:
         MissingExtraError: If websockets is not installed.
-        OutputError: If the URL is wrong, or others than this computer would need no token.
+        OutputError: If the URL is wrong, its certificate cannot be read, or others than this computer would
+            need no token.
     """
     try:
         import websockets.asyncio.server  # noqa: F401
@@ -57,9 +48,13 @@ def open_websocket(url: SplitResult, _labels: Sequence[str]) -> WebSocketSink:
             "ws:// needs websockets; get it with: pip install 'img2imu-edge[websocket]'"
         ) from error
     host, port = address_of(url, 8766)
-    token = options_of(url, WebSocketOptions).token
-    check_token("ws", host, token)
-    return WebSocketSink(host, port, token)
+    options = options_of(url, ServingOptions, OutputError)
+    if url.scheme == "wss" and not options.cert:
+        raise OutputError("wss:// needs a certificate, ?cert=its.pem&key=its.key")
+    if url.scheme == "ws" and options.cert:
+        raise OutputError("ws:// has no TLS, and no use for a certificate; write wss://")
+    check_token(url.scheme, host, options.token)
+    return WebSocketSink(host, port, options.token, server_tls(options.cert, options.key))
 
 
 class WebSocketSink:
@@ -71,10 +66,12 @@ class WebSocketSink:
         host: Address to listen on.
         port: Port; 0 for any.
         token: What readers must show; empty for nothing, which is for this computer alone.
+        tls: With our certificate; None for no TLS.
     """
 
-    def __init__(self, host: str, port: int, token: str = "") -> None:
-        self._host, self.port, self._token = host, port, token
+    def __init__(self, host: str, port: int, token: str = "", tls: ssl.SSLContext | None = None) -> None:
+        self._host, self.port, self._token, self._tls = host, port, token, tls
+        self._scheme = "wss" if tls else "ws"
         self.warnings: list[str] = []
         self._readers: set[_Reader] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -84,7 +81,8 @@ class WebSocketSink:
     @property
     def url(self) -> str:
         """Where readers connect to."""
-        return f"ws://[{self._host}]:{self.port}" if ":" in self._host else f"ws://{self._host}:{self.port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{self._scheme}://{host}:{self.port}"
 
     def start(self) -> None:
         """Listen from now on.
@@ -92,7 +90,7 @@ class WebSocketSink:
         Raises:
             OutputError: If the port is taken, or the address not this computer's.
         """
-        listener = listen("ws", self._host, self.port)
+        listener = listen(self._scheme, self._host, self.port)
         self.port = listener.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         serving = self._serve(self._loop, listener)
@@ -127,6 +125,7 @@ class WebSocketSink:
         async with serve(
             self._follow,
             sock=listener,
+            ssl=self._tls,
             process_request=self._check,
             max_size=1024,  # readers have nothing to say
             close_timeout=_LEAVE_S,

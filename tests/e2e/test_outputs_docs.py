@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import img2imu_edge as i2e
+from img2imu_edge.sinks.serving import server_tls
 from tests.e2e.test_outputs_mqtt import MOSQUITTO, Broker, Reader, wait_for
 
 PAGE = (Path(__file__).parents[2] / "docs" / "outputs.md").read_text(encoding="utf-8")
@@ -42,7 +44,7 @@ def run(number: int, folder: Path, **changes: str) -> str:
 
 
 def test_the_page_has_the_snippets_that_are_run_here() -> None:
-    assert [kind for kind, _ in SNIPPETS] == ["sh", "sh", "python", "python"]
+    assert [kind for kind, _ in SNIPPETS] == ["sh", "sh", "python", "sh", "python"]
 
 
 def test_files(folder: Path) -> None:
@@ -91,7 +93,14 @@ def test_websocket_and_prometheus(folder: Path) -> None:
     assert named == {name for name in shown if f"{name}_total" not in named}
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_a_certificate_of_ones_own_serves(folder: Path) -> None:
+    run(3, folder)
+    assert server_tls(str(folder / "pi.pem"), str(folder / "pi.key")) is not None
+    assert ssl.create_default_context(cafile=folder / "pi.pem").get_ca_certs()
+
+
 def test_an_output_of_ones_own(folder: Path) -> None:
-    lines = run(3, folder).splitlines()
+    lines = run(4, folder).splitlines()
     assert len(lines) >= 7
     assert all(re.fullmatch(r"\d+ s: \w+", line) for line in lines)

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult
 
 from img2imu_bridge.ble.peripheral import Peripheral
 from img2imu_bridge.ble.scan import find
-from img2imu_bridge.options import options_of, path_of
+from img2imu_bridge.options import path_of
 from img2imu_bridge.profiles import Wishes
 from img2imu_bridge.profiles.registry import find_profile, recognise
 from img2imu_bridge.profiles.wire import WireProfile
@@ -21,6 +21,7 @@ from img2imu_bridge.supervisor import LinkPolicy, WireSource
 from img2imu_bridge.transport import Transport
 from img2imu_bridge.transports.ble import GattTransport
 from img2imu_edge.errors import SourceError
+from img2imu_edge.options import options_of
 from img2imu_edge.samples import SampleBlock
 from img2imu_edge.source import LinkStats, StreamInfo
 
@@ -67,7 +68,7 @@ class BleOptions:
 
 def open_ble(url: SplitResult) -> BleSource:
     """The source behind a `ble:` URL."""
-    options, who = options_of(url, BleOptions), path_of(url)
+    options, who = options_of(url, BleOptions, SourceError), path_of(url)
     if not who:
         raise SourceError("ble: needs an address or a name, such as ble://C8:2B:96:00:00:01 or ble:MyBand")
     if options.profile not in ("", WIRE):

@@ -15,8 +15,9 @@ from urllib.parse import SplitResult
 
 import numpy as np
 
-from img2imu_bridge.options import REAL_TIME, Speed, options_of, path_of
+from img2imu_bridge.options import REAL_TIME, Speed, path_of
 from img2imu_edge.errors import SourceError
+from img2imu_edge.options import options_of
 from img2imu_edge.recording import Recording, read_recording
 from img2imu_edge.samples import SampleBlock
 from img2imu_edge.source import LinkStats, StreamInfo
@@ -41,7 +42,7 @@ class ReplayOptions:
 
 def open_replay(url: SplitResult) -> ReplaySource:
     """The source behind a `replay:` URL."""
-    options = options_of(url, ReplayOptions)
+    options = options_of(url, ReplayOptions, SourceError)
     path = path_of(url)
     if not path:
         raise SourceError("replay: needs a recording, such as replay:walk.csv")

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import SplitResult
 
-from img2imu_bridge.options import options_of, path_of
+from img2imu_bridge.options import path_of
 from img2imu_bridge.sensorlogger.inbox import BusyError, Inbox
 from img2imu_bridge.sensorlogger.messages import WRIST, Message, MessageError, Reading, read_message
 from img2imu_bridge.sensorlogger.motion import Frames, Motion, Worn
@@ -19,6 +19,7 @@ from img2imu_bridge.sensorlogger.order import Order
 from img2imu_bridge.timeline import Timeline
 from img2imu_edge.errors import SourceError
 from img2imu_edge.interfaces import is_loopback, own_address
+from img2imu_edge.options import options_of
 from img2imu_edge.samples import SampleBlock
 from img2imu_edge.source import LinkStats, StreamInfo
 
@@ -62,7 +63,7 @@ def open_sensorlogger(url: SplitResult) -> SensorLoggerSource:
     """The source behind a `sensorlogger:` URL."""
     if path_of(url):
         raise SourceError("sensorlogger: takes options only, such as sensorlogger:?host=0.0.0.0&token=…")
-    return SensorLoggerSource("sensorlogger:", options_of(url, SensorLoggerOptions))
+    return SensorLoggerSource("sensorlogger:", options_of(url, SensorLoggerOptions, SourceError))
 
 
 class SensorLoggerSource:

@@ -9,7 +9,7 @@ from copy import copy
 from dataclasses import dataclass
 from urllib.parse import SplitResult
 
-from img2imu_bridge.options import options_of, path_of
+from img2imu_bridge.options import path_of
 from img2imu_bridge.profiles import Notification, Wishes
 from img2imu_bridge.profiles.registry import find_profile
 from img2imu_bridge.sources.profile import ProfileSource
@@ -17,6 +17,7 @@ from img2imu_bridge.supervisor import LinkPolicy, WireSource
 from img2imu_bridge.transports.serial import SerialTransport
 from img2imu_bridge.transports.serial_bytes import SerialBytes
 from img2imu_edge.errors import SourceError
+from img2imu_edge.options import options_of
 from img2imu_edge.source import LinkStats, Source
 
 _BAUD = 115200
@@ -57,7 +58,7 @@ class SerialOptions:
 
 def open_serial(url: SplitResult) -> Source:
     """The source behind a `serial:` URL."""
-    options = options_of(url, SerialOptions)
+    options = options_of(url, SerialOptions, SourceError)
     port = path_of(url)
     if not port:
         raise SourceError("serial: needs a port, such as serial:///dev/ttyUSB0 or serial:COM3")

@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import SplitResult
 
-from img2imu_bridge.options import options_of
 from img2imu_bridge.sources.serial import SerialOptions, serial_source
 from img2imu_bridge.supervisor import WireSource
 from img2imu_bridge.virtual.options import VirtualOptions
 from img2imu_edge.errors import SourceError
+from img2imu_edge.options import options_of
 from img2imu_edge.samples import SampleBlock
 from img2imu_edge.source import LinkStats, StreamInfo
 
@@ -27,7 +27,7 @@ _STOP_S = 5.0
 
 def open_virtual(url: SplitResult) -> VirtualSource:
     """The source behind a `virtual:` URL."""
-    return VirtualSource(url.geturl(), options_of(url, VirtualOptions))
+    return VirtualSource(url.geturl(), options_of(url, VirtualOptions, SourceError))
 
 
 class VirtualSource:

@@ -1,40 +1,37 @@
-"""Options in an output's URL, checked against a dataclass of what there is; and who may reach a server."""
+"""Outputs that others connect to: where they listen, who may read, and TLS."""
 
 from __future__ import annotations
 
-import dataclasses
 import hmac
 import socket
-from typing import Any, TypeVar, cast, get_type_hints
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl
 
 from img2imu_edge.errors import OutputError
 from img2imu_edge.interfaces import is_loopback
 
-T = TypeVar("T")
-
 _LEAST_TOKEN = 8
 
 
-def options_of(url: SplitResult, kind: type[T]) -> T:
-    """Read the query of a URL into a dataclass of numbers, texts and booleans with defaults.
+@dataclass(frozen=True, slots=True)
+class ServingOptions:
+    """Options of `ws://`, `wss://` and `prometheus://`.
 
-    Raises:
-        OutputError: If an option is unknown or its value of the wrong type; the message names the known ones.
+    Attributes:
+        token: What readers must show, as `Authorization: Bearer …` or as `?token=…`.
+        cert: PEM file of the certificate that is shown to readers, with those of its authorities after it.
+        key: PEM file of its key; empty if it is in the certificate's file.
     """
-    hints = get_type_hints(kind)
-    known = [field.name for field in dataclasses.fields(cast(Any, kind))]
-    values: dict[str, object] = {}
-    for name, text in parse_qsl(url.query, keep_blank_values=True):
-        if name not in known:
-            raise OutputError(
-                f"{url.scheme}:// has no option {name!r}; there are: {', '.join(known) or 'none'}"
-            )
-        try:
-            values[name] = _boolean(text) if hints[name] is bool else hints[name](text)
-        except ValueError as error:
-            raise OutputError(f"option {name}={text!r} of {url.scheme}:// is not valid") from error
-    return kind(**values)
+
+    token: str = ""
+    cert: str = ""
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        if self.key and not self.cert:
+            raise ValueError("a key needs its certificate, cert=its.pem")
 
 
 def address_of(url: SplitResult, port: int) -> tuple[str, int]:
@@ -103,7 +100,43 @@ def listen(scheme: str, host: str, port: int) -> socket.socket:
     return listener
 
 
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("", "1", "0", "true", "false"):
-        raise ValueError(text)
-    return text.lower() not in ("0", "false")
+def server_tls(cert: str, key: str) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer for a server that shows this certificate; None without one.
+
+    Raises:
+        OutputError: If a file cannot be read, or the key is not the certificate's.
+    """
+    if not cert:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    load_certificate(context, cert, key)
+    return context
+
+
+def load_certificate(context: ssl.SSLContext, cert: str, key: str) -> None:
+    """Have a certificate of our own shown.
+
+    Args:
+        context: By whom.
+        cert: PEM file.
+        key: PEM file of its key; empty if it is in the same file.
+
+    Raises:
+        OutputError: If a file cannot be read, or the key is not the certificate's.
+    """
+    for path in filter(None, (cert, key)):
+        try:
+            Path(path).read_bytes()  # ssl does not tell which of the two it is about
+        except OSError as error:
+            raise OutputError(f"cannot read the certificate's {path}: {error.strerror or error}") from error
+
+    def password() -> str:  # it would be asked for at the terminal
+        raise OutputError(f"the key in {key or cert} has a password; write one without: openssl pkey -in …")
+
+    try:
+        context.load_cert_chain(cert, key or None, password)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise OutputError(f"the key in {key or cert} is not that of the certificate in {cert}") from error
+        files = f"{cert} and {key}" if key else f"{cert} (give the key's file too: key=its.key)"
+        raise OutputError(f"no certificate and key in PEM form in {files}: {error.reason}") from error

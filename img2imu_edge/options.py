@@ -1,0 +1,48 @@
+"""Options in the URL of a source or an output, checked against a dataclass of what there is."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeVar, cast, get_type_hints
+from urllib.parse import SplitResult, parse_qsl
+
+from img2imu_edge.errors import Img2ImuError
+
+T = TypeVar("T")
+
+
+def options_of(url: SplitResult, kind: type[T], error: type[Img2ImuError]) -> T:
+    """Read the query of a URL into a dataclass of numbers, texts and booleans with defaults.
+
+    Args:
+        url: The URL.
+        kind: The dataclass. What its `__post_init__` refuses with a ValueError is told too.
+        error: What to raise: `SourceError` or `OutputError`.
+
+    Raises:
+        Img2ImuError: If an option is unknown, given twice, or its value of the wrong type; the message names
+            the known ones.
+    """
+    hints = get_type_hints(kind)
+    known = [field.name for field in dataclasses.fields(cast(Any, kind))]
+    values: dict[str, object] = {}
+    for name, text in parse_qsl(url.query, keep_blank_values=True):
+        if name not in known:
+            raise error(f"{url.scheme}: has no option {name!r}; there are: {', '.join(known) or 'none'}")
+        if name in values:
+            raise error(f"option {name} of {url.scheme}: is given twice")
+        try:
+            values[name] = _boolean(text) if hints[name] is bool else hints[name](text)
+        except ValueError as fault:
+            wanted = getattr(hints[name], "__name__", "number")
+            raise error(f"option {name}={text!r} of {url.scheme}: is not a valid {wanted}") from fault
+    try:
+        return kind(**values)
+    except ValueError as fault:
+        raise error(f"{url.scheme}: {fault}") from fault
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("", "1", "0", "true", "false"):
+        raise ValueError(text)
+    return text.lower() not in ("0", "false")
