@@ -101,7 +101,19 @@ def measure_hops() -> dict[str, float]:
 def plain_way(
     shape: tuple[int, ...], rate: float
 ) -> tuple[Callable[[NDArray[np.float32]], NDArray[np.float32]], Callable[[NDArray[np.float32]], object]]:
-    """What one would write first: SciPy for each axis, Pillow to resize, the engine's defaults."""
+    """What one would write first: SciPy for each axis, Pillow to resize, the engine's defaults.
+
+    Args:
+        shape: Of the picture to make, (3, rows, columns).
+        rate: Of the samples, in Hz.
+
+    Returns:
+        A window (samples, axes) to its picture, in frames of 2.56 s every 0.08 s; a picture to what the
+        float32 network makes of it.
+
+    Raises:
+        MissingExtraError: If SciPy or Pillow are missing.
+    """
     try:
         import onnxruntime as ort
         from PIL import Image
@@ -112,11 +124,13 @@ def plain_way(
         ) from error
     session: Any = ort.InferenceSession(str(load_model(PLAIN_MODEL).path))
     planes, rows, columns = shape
+    frame, hop = round(2.56 * rate), max(1, round(0.08 * rate))
 
     def front_end(window: NDArray[np.float32]) -> NDArray[np.float32]:
         pictures = []
+        length = min(frame, 2 * len(window) // 3)
         for axis in window.T:
-            _, _, power = spectrogram(axis, rate, window="hann", nperseg=128, noverlap=124)
+            _, _, power = spectrogram(axis, rate, window="hann", nperseg=length, noverlap=length - hop)
             decibels = np.log10(power + 1e-12).astype(np.float32)
             scaled = (decibels - decibels.min()) / (np.ptp(decibels) + 1e-9)
             resized = Image.fromarray(scaled).resize((columns, rows * planes // window.shape[1]))

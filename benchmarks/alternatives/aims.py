@@ -1,0 +1,68 @@
+"""What we aim for, beside what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.alternatives.results import Results
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """One aim.
+
+    Attributes:
+        what: In words.
+        wanted: The aim.
+        found: What was measured.
+        met: Whether that is as good.
+    """
+
+    what: str
+    wanted: str
+    found: str
+    met: bool
+
+
+def aims(results: Results) -> list[Aim]:
+    """The aims of which the run has figures."""
+    found = []
+    for cost in results.costs:
+        if cost.name in ("ours-small", "ours-small-tflite"):
+            milliseconds = cost.cpu_us.median / 1e3
+            found.append(
+                Aim(
+                    f"CPU of a decision, {_words(cost.name.removeprefix('ours-'))}",
+                    "≤ 0.5 ms",
+                    f"{milliseconds:.2f} ms",
+                    milliseconds <= 0.5,
+                )
+            )
+    for network in dict.fromkeys(fleet.network for fleet in results.fleets):
+        best = max((f for f in results.fleets if f.network == network), key=lambda f: f.together.median)
+        found.append(
+            Aim(
+                f"wearables on a core at a decision a second, {_words(network)}",
+                "≥ 1,000",
+                f"{best.together.median:,.0f}, {best.wearables} at once",
+                best.together.median >= 1000,
+            )
+        )
+    for split in results.splits:
+        share = split.front_end_share
+        found.append(
+            Aim(
+                f"front-end's share of a decision, {_words(split.network)}",
+                "≤ 10 %",
+                f"{100 * share:.0f} %",
+                share <= 0.1,
+            )
+        )
+    if results.installed is not None:
+        total = results.installed.total_mb
+        found.append(Aim("installed, with all that it needs", "≤ 120 MB", f"{total:,.0f} MB", total <= 120))
+    return found
+
+
+def _words(network: str) -> str:
+    return f"`{network.split('-')[0]}` int8, {'TFLite' if network.endswith('tflite') else 'ONNX'}"

@@ -1,0 +1,181 @@
+"""The page of a run: tables from results, words from a template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.alternatives.aims import aims
+from benchmarks.alternatives.cost import Spread
+from benchmarks.alternatives.install import Installed
+from benchmarks.alternatives.results import Results
+from benchmarks.alternatives.split import STAGES
+from benchmarks.alternatives.ways import find
+from img2imu_edge.errors import MissingExtraError
+
+_TEMPLATE = Path(__file__).with_name("page.md.jinja")
+
+
+def make_page(results: Results) -> str:
+    """The page in Markdown, with links to figures in `benchmarks/`.
+
+    Raises:
+        MissingExtraError: If Jinja is not installed.
+    """
+    try:
+        from jinja2 import Environment, StrictUndefined
+    except ImportError as error:
+        raise MissingExtraError(
+            "the page needs jinja2; install it with: pip install 'img2imu-edge[benchmark]'"
+        ) from error
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - no HTML
+    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(tables(results))
+
+
+def tables(results: Results) -> dict[str, str | int]:
+    """What the template's words stand around."""
+    return {
+        "machine": _machine(results),
+        "aims": _table(
+            ["", "aim", "measured", ""],
+            [[aim.what, aim.wanted, aim.found, "met" if aim.met else "**not met**"] for aim in aims(results)],
+            words=2,
+        ),
+        "turns": results.effort.turns,
+        "starts": results.effort.starts,
+        "costs": _costs(results),
+        "splits": _splits(results),
+        "fleets": _fleets(results),
+        "growths": _growths(results),
+        "peak": f"{results.peak.float32:.0f} billion multiply-adds a second in float32, "
+        f"{results.peak.int8:.0f} in int8",
+        "floors": _floors(results),
+        "installs": _installs(results),
+        "fresh": _fresh(results),
+        "versions": _table(
+            ["package", "version"], [[name, version] for name, version in results.machine.versions.items()]
+        ),
+    }
+
+
+def _machine(results: Results) -> str:
+    at = results.machine
+    return (
+        f"{at.begun} UTC, {at.processor}, {at.cores} core{'s' * (at.cores > 1)}, {at.memory_gb:g} GiB, "
+        f"{at.system}, Python {at.python}. Load before the run: {at.load[0]:g}"
+        + (". On a busy machine times are longer; what holds are ratios." if at.load[0] > _BUSY else ".")
+    )
+
+
+_BUSY = 0.5
+
+
+def _costs(results: Results) -> str:
+    ours = {cost.name: cost for cost in results.costs}.get("ours-tiny")
+    rows = []
+    for cost in results.costs:
+        entry = find(cost.name)
+        name = f"**{entry.words}**" if entry.kind == "ours" else entry.words
+        ratio = f"{cost.cpu_us.median / ours.cpu_us.median:.1f}" if ours else "–"
+        rows.append([name, entry.network, _spread(cost.cpu_us), ratio, f"{cost.wall_us.median:,.0f}"])
+        rows[-1] += [f"{cost.memory_mb:.0f}", f"{cost.start_s.median:.2f}", f"{cost.threads}"]
+    head = ["way", "network", "CPU, µs", "ratio", "time, µs", "memory, MB", "start, s", "threads"]
+    return _table(head, rows, words=2)
+
+
+def _splits(results: Results) -> str:
+    rows = [
+        [
+            split.network.replace("-", ", "),
+            *(f"{split.stages[name]:.0f}" for name in STAGES),
+            _spread(split.whole),
+            f"{split.front_end_share:.0%}",
+            f"{split.packets.median:.0f}",
+            f"{split.off_grid.median:.0f}",
+        ]
+        for split in results.splits
+    ]
+    head = ["network", "to the grid", "columns", "picture", "network", "decision", "the rest", "whole, µs"]
+    return _table([*head, "front-end", "in packets", "off the grid"], rows)
+
+
+def _fleets(results: Results) -> str:
+    networks = list(dict.fromkeys(fleet.network for fleet in results.fleets))
+    sizes = list(dict.fromkeys(fleet.wearables for fleet in results.fleets))
+    found = {(fleet.network, fleet.wearables): fleet for fleet in results.fleets}
+    rows = []
+    for size in sizes:
+        fleets = [found[network, size] for network in networks]
+        rows.append([f"{size}", *(f"{f.together.median:,.0f} ({f.one_by_one.median:,.0f})" for f in fleets)])
+    return _table(["wearables", *(network.replace("-", ", ") for network in networks)], rows, words=0)
+
+
+def _growths(results: Results) -> str:
+    rows = [
+        [
+            f"{g.window_s:g} s",
+            f"{g.rate:g} Hz",
+            *(_spread(spread) for spread in (g.streaming, g.anew, g.plain)),
+            f"{g.plain.median / g.streaming.median:.0f} ×",
+        ]
+        for g in results.growths
+    ]
+    return _table(["window", "rate", "streaming", "anew", "SciPy and Pillow", "ratio"], rows, words=2)
+
+
+def _floors(results: Results) -> str:
+    works = {work.size: work for work in results.works}
+    rows = []
+    for split in results.splits:
+        work = works[split.network.split("-")[0]]
+        floor = work.floor_us(results.peak, int8=True)
+        measured = split.stages["network"] + split.stages["columns"]
+        rows.append(
+            [
+                split.network.replace("-", ", "),
+                f"{work.network / 1e6:.2f}",
+                f"{work.front_end / 1e6:.2f}",
+                f"{floor:.0f}",
+                f"{measured:.0f}",
+                f"{floor / measured:.0%}",
+            ]
+        )
+    head = ["network", "millions, network", "millions, front-end", "floor, µs", "measured, µs", "share"]
+    return _table(head, rows)
+
+
+def _installs(results: Results) -> str:
+    rows = [
+        [find(name).words, f"{size.total_mb:,.0f}", _largest(size)] for name, size in results.needs.items()
+    ]
+    seen: dict[str, list[str]] = {}
+    for name, total, largest in rows:
+        before = seen.setdefault(largest, [name, total, largest])
+        if before[0] != name and name not in before[0]:
+            before[0] += f"; {name}"
+    return _table(["way", "MB", "its largest packages"], list(seen.values()), words=1)
+
+
+def _fresh(results: Results) -> str:
+    if results.installed is None:
+        return ""
+    return (
+        f"`pip install` of our wheel ({results.wheel_mb:g} MB) into a fresh environment: "
+        f"**{results.installed.total_mb:,.0f} MB** with all that it needs; the largest: "
+        f"{_largest(results.installed)}."
+    )
+
+
+def _largest(size: Installed) -> str:
+    return ", ".join(f"{name} {megabytes:,.1f}" for name, megabytes in size.largest.items())
+
+
+def _spread(spread: Spread) -> str:
+    return f"{spread.median:,.0f} ({spread.low:,.0f}–{spread.high:,.0f})"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
+    """A Markdown table; columns behind the first few hold numbers."""
+    aligned = ["---" if number < words else "---:" for number in range(len(header))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (header, aligned, *rows))

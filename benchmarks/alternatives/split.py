@@ -1,0 +1,122 @@
+"""Where the time of our own decision goes: each stage by itself, and the whole session beside it."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.alternatives.cost import Spread
+from benchmarks.alternatives.files import FILES
+from img2imu_edge.decision import DecisionMaker
+from img2imu_edge.model import Model, load_model
+from img2imu_edge.recording import Recording, demo_recording, read_recording
+from img2imu_edge.resample import Resampler
+from img2imu_edge.samples import SampleBlock
+from img2imu_edge.session import Session
+from img2imu_edge.spectrogram import StreamingSpectrogram, stack
+
+STAGES = ("resample", "columns", "picture", "network", "decision", "session")
+"""Samples to the grid; new columns; the window's picture; the network; smoothing, "unknown"; the rest."""
+
+_PACKET = 5
+_OTHER_RATE = 52.0
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A decision's parts.
+
+    Attributes:
+        network: One of `FILES`.
+        stages: Median microseconds of CPU of each of `STAGES`; `session` is what is left of the whole.
+        whole: Of `Session.push`, with the samples of a hop in one block.
+        packets: The same in blocks of five samples, as BLE brings them.
+        off_grid: The same in one block from a device of 52 Hz, which has to be resampled.
+    """
+
+    network: str
+    stages: dict[str, float]
+    whole: Spread
+    packets: Spread
+    off_grid: Spread
+
+    @property
+    def front_end_share(self) -> float:
+        """Share of the whole that samples to picture take."""
+        return sum(self.stages[name] for name in ("resample", "columns", "picture")) / self.whole.median
+
+
+def measure_split(network: str, decisions: int) -> Split:
+    """Take the CPU times of the stages and of whole sessions in turns.
+
+    Args:
+        network: One of `FILES`.
+        decisions: On which medians are taken.
+    """
+    model, recording = load_model(FILES[network]), read_recording(demo_recording())
+    hop = model.card.input.hop_columns * model.plan.hop
+    stages = _Stages(model)
+    other = _at(recording, _OTHER_RATE)
+    sessions = {
+        "whole": (Session(model, 50.0, recording.channels), list(recording.blocks(hop)), 1),
+        "packets": (
+            Session(model, 50.0, recording.channels),
+            list(recording.blocks(_PACKET)),
+            hop // _PACKET,
+        ),
+        "off_grid": (Session(model, _OTHER_RATE, other.channels), list(other.blocks(hop + 1)), 1),
+    }
+    times: dict[str, list[float]] = defaultdict(list)
+    warm = model.window_samples // hop + 2
+    for number in range(min(warm + decisions, len(recording) // hop - 1)):
+        stages.push(sessions["whole"][1][number])
+        for name, (session, blocks, each) in sessions.items():
+            begin, made = time.process_time(), []
+            for block in blocks[number * each : (number + 1) * each]:
+                made += session.push(block)
+            if number >= warm and made:  # off the grid, now and then none is due
+                times[name].append(time.process_time() - begin)
+    spreads = {name: Spread.of(of, 1e6) for name, of in times.items()}
+    medians = {name: 1e6 * float(np.median(of[-decisions:])) for name, of in stages.times.items()}
+    medians["session"] = max(0.0, spreads["whole"].median - sum(medians.values()))
+    return Split(network, {name: round(medians[name], 2) for name in STAGES}, **spreads)
+
+
+class _Stages:
+    """What a session does, with a watch on each part."""
+
+    def __init__(self, model: Model) -> None:
+        spec = model.card.input
+        seconds = model.window_samples / spec.rate
+        self._model, self.times = model, defaultdict[str, list[float]](list)
+        self._resampler = Resampler(spec.rate, spec.rate, len(spec.channels), seconds)
+        self._spectrogram = StreamingSpectrogram(model.plan, spec.columns)
+        self._maker = DecisionMaker(model.card.decision, model.card.labels)
+
+    def push(self, block: SampleBlock) -> None:
+        """Take in the samples of a hop."""
+        segments = self._timed("resample", lambda: self._resampler.push(block.times, block.values))
+        self._timed("columns", lambda: [self._spectrogram.push(segment.values) for segment in segments])
+        if self._spectrogram.total < self._model.card.input.columns:
+            return
+        picture = self._timed("picture", lambda: np.ascontiguousarray(stack(self._spectrogram.picture())))
+        output = self._timed("network", lambda: self._model.engine.run(picture))
+        self._timed("decision", lambda: self._maker.decide(0.0, 1.0, *output))
+
+    def _timed(self, name: str, call: Callable[[], Any]) -> Any:
+        begin = time.process_time()
+        result = call()
+        self.times[name].append(time.process_time() - begin)
+        return result
+
+
+def _at(recording: Recording, rate: float) -> Recording:
+    """A recording as a device of another rate would have made it."""
+    times = np.arange(recording.times[0], recording.times[-1], 1 / rate)
+    values = np.stack([np.interp(times, recording.times, axis) for axis in recording.values.T], axis=1)
+    return Recording(recording.name, times, values.astype(np.float32), recording.channels, None, rate)
