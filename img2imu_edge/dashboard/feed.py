@@ -12,7 +12,7 @@ import json
 import struct
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +88,8 @@ class Client:
 
     def __init__(self, feed: Feed) -> None:
         self._feed, self._frames, self._wake = feed, deque[Frame](), asyncio.Event()
+        self._asking: asyncio.Task[None] | None = None
+        self._answer: list[Frame] = []
         self._behind = True
         self._wake.set()
 
@@ -100,20 +102,45 @@ class Client:
             self._frames.append(frame)
         self._wake.set()
 
+    def ask(self, text: str) -> None:
+        """Take what the browser says; while it waits for an answer, what it says goes unheard."""
+        if self._asking is None and self._feed.answer is not None:
+            self._asking = asyncio.create_task(self._ask(text))
+
+    async def _ask(self, text: str) -> None:
+        assert self._feed.answer is not None  # noqa: S101 - `ask` has looked
+        try:
+            told = await self._feed.answer(text)
+        finally:
+            self._asking = None
+        if told is not None:
+            self._answer = [told]  # not among the frames: it must not be lost with them
+            self._wake.set()
+
+    def leave(self) -> None:
+        """Wait for no answer any more."""
+        if self._asking is not None:
+            self._asking.cancel()
+
     async def next(self) -> list[Frame]:
         """Wait for frames to send."""
         await self._wake.wait()
         self._wake.clear()
-        frames = self._feed.snapshot() if self._behind else list(self._frames)
-        self._behind = False
+        frames = [*(self._feed.snapshot() if self._behind else self._frames), *self._answer]
+        self._behind, self._answer = False, []
         self._frames.clear()
         return frames
 
 
 class Feed:
-    """Takes what is to be shown. For one event loop; no call waits for a browser."""
+    """Takes what is to be shown. For one event loop; no call waits for a browser.
+
+    Attributes:
+        answer: Answers what a browser asks, with None for what is no question; `Watcher` sets it.
+    """
 
     def __init__(self) -> None:
+        self.answer: Callable[[str], Awaitable[str | None]] | None = None
         self._panels: dict[str, _Panel] = {}
         self._clients: set[Client] = set()
 
@@ -179,6 +206,7 @@ class Feed:
 
     def disconnect(self, client: Client) -> None:
         """The browser has gone."""
+        client.leave()
         self._clients.discard(client)
 
     def _send(self, frame: Frame) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
 _CONNECTIONS: Final = 64
-_MOST_BYTES: Final = 1024  # of what a browser sends; ours sends nothing
+_MOST_BYTES: Final = 1024  # of what a browser sends; ours asks why, with a name of a class
 _REFUSED, _FULL = 4403, 4429  # codes of a close, which the page knows
 
 
@@ -142,9 +142,8 @@ async def _serve(browser: WebSocket, client: Client) -> None:
 
     sender = asyncio.create_task(send())
     try:
-        # What a browser says is of no interest but for its end.
-        while (await browser.receive())["type"] != "websocket.disconnect":
-            pass
+        while (said := await browser.receive())["type"] != "websocket.disconnect":
+            client.ask(said.get("text") or "")
     finally:
         sender.cancel()
         await asyncio.gather(sender, return_exceptions=True)

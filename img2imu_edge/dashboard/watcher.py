@@ -9,9 +9,11 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from img2imu_edge.dashboard.feed import Feed, Layout
+from img2imu_edge.dashboard.held import Held
+from img2imu_edge.dashboard.picture import blank, drawn, unknown
+from img2imu_edge.dashboard.why import Explainer, Question
 from img2imu_edge.decision import Decision
 from img2imu_edge.errors import SourceError
 from img2imu_edge.model import Model
@@ -54,6 +56,8 @@ class Watcher:
         self._feed, self._model = feed, model
         self._wearables = {wearable.name: wearable for wearable in wearables}
         self._seen = {name: _Seen() for name in self._wearables}
+        self._held = {name: Held(model) for name in self._wearables}
+        self._explainer = Explainer(model)
         card, plan = model.card, model.plan
         spec = card.input
         layout = Layout(
@@ -69,6 +73,7 @@ class Watcher:
         self._layout = layout
         for name, wearable in self._wearables.items():
             feed.add(name, wearable.source.url, layout)
+        feed.answer = self.answer
 
     def write(self, source: str, decision: Decision) -> None:
         """Show a decision, and what came since the one before."""
@@ -79,6 +84,20 @@ class Watcher:
             self._show(source, wearable.session, seen)
         self._feed.decision(source, decision)
 
+    async def answer(self, text: str) -> str | None:
+        """Answer what a browser asks: why a decision was made.
+
+        Args:
+            text: What it sent.
+
+        Returns:
+            What it is told; None if that was no question.
+        """
+        question, held = Question.read(text), list(self._held.values())
+        if question is None or not 0 <= question.index < len(held):
+            return None
+        return await self._explainer.answer(question, held[question.index].window(question.time))
+
     @contextlib.asynccontextmanager
     async def polling(self) -> AsyncGenerator[None]:
         """Tell how the links are, twice a second meanwhile."""
@@ -88,6 +107,7 @@ class Watcher:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            self._explainer.close()
 
     async def _poll(self) -> None:
         while True:
@@ -101,24 +121,27 @@ class Watcher:
             self._tell(name, wearable, self._seen[name], now)
 
     def _show(self, name: str, session: Session, seen: _Seen) -> None:
-        layout, stream = self._layout, session.spectrogram
+        layout, stream, held = self._layout, session.spectrogram, self._held[name]
         lead = self._model.plan.frame // layout.hop - 1  # a start's first column comes so much later
         if session.stats.restarts != seen.restarts:
             seen.gaps += seen.restarts > 0
             seen.restarts, seen.columns, seen.samples = session.stats.restarts, 0, 0
-            blank = round(_GAP_S * layout.rate / layout.hop)
-            self._feed.columns(name, _blank(blank + lead, layout.height))
-            self._feed.samples(name, _unknown(blank * layout.hop, len(layout.channels)))
+            gap = round(_GAP_S * layout.rate / layout.hop)
+            self._feed.columns(name, blank(gap + lead, layout.height))
+            self._feed.samples(name, unknown(gap * layout.hop, len(layout.channels)))
+            held.begin(session._start)
         cells = stream.since(seen.columns)
         missed = min(stream.total - seen.columns - len(cells), layout.width)
         if missed > 0:  # more came at once than the session keeps
-            self._feed.columns(name, _blank(missed, layout.height))
-        self._feed.columns(name, _drawn(cells))
+            self._feed.columns(name, blank(missed, layout.height))
+        self._feed.columns(name, drawn(cells))
         samples = session.samples_since(seen.samples)
         missed = min(session.samples_total - seen.samples - len(samples), layout.width * layout.hop)
         if missed > 0:
-            self._feed.samples(name, _unknown(missed, len(layout.channels)))
+            self._feed.samples(name, unknown(missed, len(layout.channels)))
+            held.begin(session._start + (session.samples_total - len(samples)) / layout.rate)
         self._feed.samples(name, samples)
+        held.add(samples)
         bridged = np.isnan(samples[:, 0])
         seen.gaps += int(np.sum(bridged & ~np.concatenate([[seen.in_gap], bridged[:-1]])))
         seen.in_gap = bool(bridged[-1]) if len(bridged) else seen.in_gap
@@ -158,20 +181,3 @@ def _state(wearable: Wearable, silent_s: float) -> str:
     if wearable.session is None:
         return "connecting"
     return "silent" if silent_s > _SILENT_S else "live"
-
-
-def _drawn(cells: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Columns (n, axes, rows) as they are drawn: x, y, z are red, green, blue; low frequencies below."""
-    n, axes, rows = cells.shape
-    by_sensor = cells.reshape(n, axes // 3, 3, rows).transpose(0, 1, 3, 2)
-    drawn = np.full((n, axes // 3 * rows, 4), 255, np.uint8)
-    drawn[..., :3] = np.clip(by_sensor, 0, 1).reshape(n, axes // 3 * rows, 3)[:, ::-1] * 255
-    return drawn
-
-
-def _blank(columns: int, height: int) -> NDArray[np.uint8]:
-    return np.zeros((columns, height, 4), np.uint8)
-
-
-def _unknown(samples: int, channels: int) -> NDArray[np.float32]:
-    return np.full((samples, channels), np.nan, np.float32)

@@ -1,0 +1,168 @@
+"""Explanation: what a decision rests on, as figures, as a map and as a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from img2imu_edge.engines import Array
+from img2imu_edge.spectrogram import stack
+from img2imu_edge.why.parts import Band, Indices
+
+_SENSORS = ("accelerometer", "gyroscope")
+_MOSTLY = 0.5
+"""Share of all that speaks for a label from which a place is named for it."""
+_NARROW = 0.5
+"""Share of the bands, or of the window, up to which a run of them is a place."""
+_AXES_NAMED = 2
+_LEVEL = "the level"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """Which part of a window speaks for a label, and which against it.
+
+    Attributes:
+        label: The class that is explained.
+        probability: What the network gives it for this window alone: calibrated, not smoothed over time.
+        without: The same with the tenth of the parts hidden that matter most.
+        effects: (axes, bands, times), by how much the label's log odds fall when that part is hidden; below 0
+            for what speaks against it.
+        picture: (axes, rows, columns), what the window looks like, cells from 0 to 1.
+        channels: Name of each axis.
+        bands: What the bands are, from the lowest.
+        row_bands: (rows,) band of each row.
+        column_times: (columns,) stretch of time of each column.
+        seconds: Length of the window.
+    """
+
+    label: str
+    probability: float
+    without: float
+    effects: Array
+    picture: Array
+    channels: tuple[str, ...]
+    bands: tuple[Band, ...]
+    row_bands: Indices
+    column_times: Indices
+    seconds: float
+
+    @property
+    def map(self) -> Array:
+        """(sensors × rows, columns), the effects laid over the network's picture, x, y and z added up."""
+        cells = self.effects[:, self.row_bands][..., self.column_times]
+        return np.asarray(stack(cells).sum(axis=0), dtype=np.float32)
+
+    @property
+    def axes(self) -> dict[str, float]:
+        """Share of each axis in all that speaks for the label; 0 for all if nothing does."""
+        return dict(zip(self.channels, self._shares((1, 2)), strict=True))
+
+    @property
+    def sensors(self) -> dict[str, float]:
+        """Share of each sensor, likewise."""
+        shares = list(self.axes.values())
+        return {
+            name: sum(shares[3 * at : 3 * at + 3]) for at, name in enumerate(_SENSORS[: len(shares) // 3])
+        }
+
+    @property
+    def frequencies(self) -> list[tuple[Band, float]]:
+        """Share of each band, likewise."""
+        return list(zip(self.bands, self._shares((0, 2)), strict=True))
+
+    @property
+    def times(self) -> list[tuple[float, float, float]]:
+        """Stretches of time, from the first: begin and end in seconds before the window's end, and share."""
+        edges = self._edges()
+        return list(zip(edges[:-1], edges[1:], self._shares((0, 1)), strict=True))
+
+    def place(self) -> str:
+        """Where most of what speaks for the label is: "gyroscope y, 0.5–2 Hz, in the last 2 s"; or empty."""
+        evidence = np.maximum(self.effects, 0)
+        axes, name = _axes_named(evidence.sum(axis=(1, 2)))
+        evidence = evidence[axes]
+        band = self._bands_named(evidence.sum(axis=(0, 2)))
+        if band == _LEVEL:
+            name, band = f"{_LEVEL} of {name or 'all axes'}", ""
+        words = [name, band, self._times_named(evidence.sum(axis=(0, 1)))]
+        return ", ".join(word for word in words if word)
+
+    def sentence(self) -> str:
+        """The explanation for people."""
+        place = self.place()
+        where = f"mostly {place}" if place else "from everywhere in the picture"
+        if not (self.effects > 0).any():
+            where = "nothing in the picture speaks for it"
+        label = self.label.replace("_", " ")
+        return (
+            f"{label}, {self.probability:.0%}: {where}. "
+            f"With the tenth that matters most hidden: {self.without:.0%}."
+        )
+
+    def _shares(self, over: tuple[int, int]) -> list[float]:
+        evidence = np.maximum(self.effects.astype(np.float64), 0)
+        total = evidence.sum()
+        shares: list[float] = (evidence.sum(axis=over) / (total if total > 0 else 1)).tolist()
+        return shares
+
+    def _edges(self) -> list[float]:
+        """Ends of the stretches of time in seconds before the window's end: their columns' share of it."""
+        counts = np.bincount(self.column_times, minlength=self.effects.shape[2])
+        begun = np.concatenate([[0], np.cumsum(counts)]) / len(self.column_times)
+        edges: list[float] = (self.seconds * (1 - begun)).tolist()
+        return edges
+
+    def _bands_named(self, shares: NDArray[np.floating]) -> str:
+        levels = sum(band.is_level for band in self.bands)
+        if levels and shares[:levels].sum() > _MOSTLY * shares.sum():
+            return _LEVEL
+        first, last = _run(shares[levels:])
+        if last - first > _NARROW * (len(self.bands) - levels):
+            return ""
+        return f"{self.bands[levels + first].low:.2g}–{self.bands[levels + last - 1].high:.2g} Hz"
+
+    def _times_named(self, shares: NDArray[np.floating]) -> str:
+        first, last = _run(shares)
+        edges = self._edges()
+        if last - first > _NARROW * len(shares):
+            return ""
+        if last == len(shares):
+            return f"in the last {edges[first]:.1f} s"
+        return f"{edges[first]:.1f} to {edges[last]:.1f} s before the end"
+
+
+def _axes_named(shares: NDArray[np.floating]) -> tuple[list[int], str]:
+    """One or two axes that have most of it, else the sensor, else all of them, which have no name."""
+    total, ranked = shares.sum(), np.argsort(-shares, kind="stable").tolist()
+    for count in range(1, _AXES_NAMED + 1):
+        axes = sorted(ranked[:count])
+        if shares[axes].sum() > _MOSTLY * total:
+            return axes, _joined(axes)
+    if len(shares) > 3:
+        for at, name in enumerate(_SENSORS):
+            axes = [3 * at, 3 * at + 1, 3 * at + 2]
+            if shares[axes].sum() > 2 / 3 * total:
+                return axes, f"the {name}"
+    return list(range(len(shares))), ""
+
+
+def _joined(axes: list[int]) -> str:
+    """Such as "accelerometer x and y" or "accelerometer x and gyroscope y"."""
+    words = [f"{_SENSORS[axis // 3]} {'xyz'[axis % 3]}" for axis in axes]
+    if len({axis // 3 for axis in axes}) == 1:
+        words[1:] = ["xyz"[axis % 3] for axis in axes[1:]]
+    return " and ".join(words)
+
+
+def _run(shares: NDArray[np.floating]) -> tuple[int, int]:
+    """The shortest run of neighbours with most of all, the fullest of these; first and behind the last."""
+    total = np.concatenate([[0.0], np.cumsum(shares, dtype=np.float64)])
+    for length in range(1, len(shares) + 1):
+        sums = total[length:] - total[:-length]
+        best = int(np.argmax(sums))
+        if sums[best] >= _MOSTLY * total[-1]:
+            return best, best + length
+    return 0, len(shares)
