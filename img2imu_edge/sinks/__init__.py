@@ -72,7 +72,7 @@ def open_sink(target: str, labels: Sequence[str] = ()) -> Sink:
     from importlib.metadata import entry_points
 
     known = {entry.name: entry for entry in entry_points(group="img2imu.sinks")}
-    if "://" in target:
+    if "://" in target or target.partition(":")[0] in known:
         parts = urlsplit(target)
         if parts.scheme not in known:
             schemes = ", ".join(f"{name}://" for name in sorted(known) if name not in ("csv", "jsonl"))

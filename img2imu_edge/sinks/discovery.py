@@ -5,9 +5,10 @@ See https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, Final
+
+from img2imu_edge.sinks.names import slug
 
 _PERCENT: Final = {"unit_of_measurement": "%", "suggested_display_precision": 0}
 _TOTAL: Final = {"state_class": "total_increasing", "entity_category": "diagnostic"}
@@ -50,8 +51,3 @@ def entities(prefix: str, topic: str, name: str, source: str) -> Iterator[tuple[
                 **more,
             },
         )
-
-
-def slug(text: str) -> str:
-    """A name that fits a topic and an identifier."""
-    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower() or "source"

@@ -18,8 +18,9 @@ from urllib.parse import SplitResult, unquote
 from img2imu_edge.errors import MissingExtraError, OutputError
 from img2imu_edge.options import options_of
 from img2imu_edge.sinks.csv import iso
-from img2imu_edge.sinks.discovery import entities, slug
+from img2imu_edge.sinks.discovery import entities
 from img2imu_edge.sinks.messages import Decided, Event, Message
+from img2imu_edge.sinks.names import Names
 from img2imu_edge.sinks.serving import address_of, load_certificate
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class MqttSink:
         self._up = self._closed = self._tried = False
         self._refused: str | None = None
         self._waiting = 0  # messages that the broker has not confirmed
-        self._names: dict[str, str] = {}  # of a source in topics
+        self._names = Names()  # of sources in topics
         self._announced: set[str] = set()  # names that this broker was told of
 
     def start(self) -> None:
@@ -145,7 +146,7 @@ class MqttSink:
         Raises:
             ConnectionAbortedError: If it was closed meanwhile.
         """
-        name = self._name(message.source)
+        name = self._names.of(message.source)
         if self._options.discovery and name not in self._announced and not isinstance(message, Event):
             self._announced.add(name)
             for topic, config in entities(self._options.discovery, self._topic, name, message.source):
@@ -181,14 +182,6 @@ class MqttSink:
                 raise ConnectionAbortedError("closed")
             self._waiting += 1
         client.publish(topic, json.dumps(data, ensure_ascii=False), qos=1, retain=retain)
-
-    def _name(self, source: str) -> str:
-        if source not in self._names:
-            plain = slug(source)
-            taken = set(self._names.values())
-            others = (f"{plain}_{n}" for n in range(2, len(taken) + 3))
-            self._names[source] = next(name for name in (plain, *others) if name not in taken)
-        return self._names[source]
 
     def _context(self) -> ssl.SSLContext:
         options = self._options

@@ -359,6 +359,8 @@ def test_events_reach_the_other_outputs() -> None:
         ("mqtt://broker/x", "paho.mqtt.client", "mqtt"),
         ("ws://127.0.0.1:1", "websockets.asyncio.server", "websocket"),
         ("prometheus://127.0.0.1:1", "prometheus_client", "prometheus"),
+        ("osc://127.0.0.1:1", "pythonosc.udp_client", "osc"),
+        ("lsl:Name", "pylsl", "lsl"),
     ],
 )
 def test_a_missing_library_is_told_with_how_to_get_it(
