@@ -132,8 +132,10 @@ class Worker:
         assert self._process.stdout is not None  # noqa: S101 - asked for above
         line = self._process.stdout.readline()
         if not line:
-            self._said.seek(0)
-            raise BenchmarkError(f"the process of {self._name} has ended:\n{self._said.read().strip()}")
+            self._process.communicate()
+            with self._said:
+                self._said.seek(0)
+                raise BenchmarkError(f"the process of {self._name} has ended:\n{self._said.read().strip()}")
         told: dict[str, Any] = json.loads(line)
         return told
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.alternatives.aims import aims
 from benchmarks.alternatives.cost import Spread
 from benchmarks.alternatives.install import Installed
-from benchmarks.alternatives.results import Results
+from benchmarks.alternatives.results import OURS, Results
 from benchmarks.alternatives.split import STAGES
 from benchmarks.alternatives.ways import find
 from img2imu_edge.errors import MissingExtraError
@@ -40,7 +40,7 @@ def tables(results: Results) -> dict[str, str | int]:
         "aims": _table(
             ["", "aim", "measured", ""],
             [[aim.what, aim.wanted, aim.found, "met" if aim.met else "**not met**"] for aim in aims(results)],
-            words=2,
+            numbers=(2,),
         ),
         "turns": results.effort.turns,
         "starts": results.effort.starts,
@@ -54,7 +54,7 @@ def tables(results: Results) -> dict[str, str | int]:
         "installs": _installs(results),
         "fresh": _fresh(results),
         "versions": _table(
-            ["package", "version"], [[name, version] for name, version in results.machine.versions.items()]
+            ["package", "version"], [[*pair] for pair in results.machine.versions.items()], words=2
         ),
     }
 
@@ -146,15 +146,18 @@ def _floors(results: Results) -> str:
 
 
 def _installs(results: Results) -> str:
-    rows = [
-        [find(name).words, f"{size.total_mb:,.0f}", _largest(size)] for name, size in results.needs.items()
-    ]
-    seen: dict[str, list[str]] = {}
-    for name, total, largest in rows:
-        before = seen.setdefault(largest, [name, total, largest])
-        if before[0] != name and name not in before[0]:
-            before[0] += f"; {name}"
-    return _table(["way", "MB", "its largest packages"], list(seen.values()), words=1)
+    """Ways that need the same share a row."""
+    ways: dict[tuple[str, str], list[str]] = {}
+    for name, size in results.needs.items():
+        names = ways.setdefault((f"{size.total_mb:,.0f}", _largest(size)), [])
+        if _installing(name) not in names:
+            names.append(_installing(name))
+    rows = [["; ".join(names), *told] for told, names in ways.items()]
+    return _table(["way", "MB", "its largest packages"], rows, numbers=(1,))
+
+
+def _installing(name: str) -> str:
+    return "**what img2imu-edge needs**" if name == OURS else find(name).words
 
 
 def _fresh(results: Results) -> str:
@@ -175,7 +178,10 @@ def _spread(spread: Spread) -> str:
     return f"{spread.median:,.0f} ({spread.low:,.0f}–{spread.high:,.0f})"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
-    """A Markdown table; columns behind the first few hold numbers."""
-    aligned = ["---" if number < words else "---:" for number in range(len(header))]
+def _table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1, numbers: Sequence[int] = ()
+) -> str:
+    """A Markdown table; numbers stand on the right: the columns told, else all behind the first few."""
+    right = numbers or range(words, len(header))
+    aligned = ["---:" if column in right else "---" for column in range(len(header))]
     return "\n".join("| " + " | ".join(line) + " |" for line in (header, aligned, *rows))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+from benchmarks.alternatives.cost import Spread
 from benchmarks.alternatives.results import Results
 from benchmarks.alternatives.split import STAGES
 from benchmarks.alternatives.ways import find
@@ -87,58 +88,78 @@ def _names(results: Results) -> list[str]:
     return [f"{entry.words} · {entry.network}" for entry in entries]
 
 
-def _bars(axes: Axes, results: Results, values: list[float], write: Callable[[float], str]) -> None:
-    """A bar for each way, its figure at the end, on a logarithmic axis."""
+def _dots(axes: Axes, results: Results, spreads: list[Spread], write: Callable[[float], str]) -> None:
+    """A dot for each way with its spread and its figure, on a logarithmic axis.
+
+    No bars: they would be as long as the axis happens to begin.
+    """
     axes.set_xscale("log")
-    left = min(values) / 1.6
-    for row, (cost, value) in enumerate(zip(results.costs, values, strict=True)):
+    for row, (cost, spread) in enumerate(zip(results.costs, spreads, strict=True)):
         kind = find(cost.name).kind
-        axes.barh(row, value - left, left=left, height=0.68, color=COLOURS[kind])
         weight = "bold" if kind == "ours" else "normal"
+        axes.plot((spread.low, spread.high), (row, row), color=COLOURS[kind], lw=4, alpha=0.35)
+        axes.plot(spread.median, row, "o", color=COLOURS[kind], ms=8, mec="white", mew=0.8)
         axes.annotate(
-            write(value), (value, row), (4, 0), textcoords="offset points", va="center", weight=weight
+            write(spread.median),
+            (max(spread.high, spread.median), row),
+            (8, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            weight=weight,
         )
-    axes.set_xlim(left, max(values) * 2.6)
+    values = [spread.median for spread in spreads]
+    axes.set_xlim(min(values) / 1.5, max(values) * 2.4)
     axes.set_ylim(len(values) - 0.4, -0.6)
     axes.set_yticks(range(len(values)), _names(results))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color=_FAINT, lw=0.7)
+    axes.grid(axis="y", color="#f3f3f3", lw=0.7)
     axes.set_axisbelow(True)
+    _plain_ticks(axes, "x")
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
-    from matplotlib.patches import Patch
+def _plain_ticks(axes: Axes, which: Literal["x", "y"]) -> None:
+    """Numbers as people write them on a logarithmic axis."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    handles = [Patch(color=COLOURS[kind], label=words) for kind, words in _LEGEND.items()]
-    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.4, -0.11), ncols=3, frameon=False)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _legend(figure: Figure) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=COLOURS[kind], marker="o", lw=0, ms=8, label=words)
+        for kind, words in _LEGEND.items()
+    ]
+    figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False)
 
 
 def _cost(results: Results) -> Figure:
-    figure = _figure(8.0, 0.27 * len(results.costs) + 1.3, "CPU for one decision, all threads (median)")
-    axes = figure.add_axes((0.37, 0.17, 0.6, 0.73))
-    _bars(axes, results, [cost.cpu_us.median for cost in results.costs], _microseconds)
-    for row, cost in enumerate(results.costs):
-        axes.plot((cost.cpu_us.low, cost.cpu_us.high), (row, row), color=_INK, lw=0.9, alpha=0.55)
-    axes.set_xlabel(
-        "µs, logarithmic; thin line: from the lowest to the highest tenth of the turns", color=_QUIET
-    )
-    _legend(figure, axes)
+    figure = _figure(8.4, 0.27 * len(results.costs) + 1.4, "CPU for one decision, all threads")
+    axes = figure.add_axes((0.37, 0.18, 0.61, 0.73))
+    _dots(axes, results, [cost.cpu_us for cost in results.costs], _microseconds)
+    axes.set_xlabel("µs, logarithmic; median, and without the lowest and the highest tenth", color=_QUIET)
+    _legend(figure)
     return figure
 
 
 def _start(results: Results) -> Figure:
-    figure = _figure(
-        9.6, 0.27 * len(results.costs) + 1.3, "Memory, and from a fresh process to the first decision"
-    )
-    memory = figure.add_axes((0.31, 0.17, 0.33, 0.73))
-    _bars(memory, results, [cost.memory_mb for cost in results.costs], lambda mb: f"{mb:.0f}")
+    title = "Memory, and from a fresh process to the first decision"
+    figure = _figure(10.0, 0.27 * len(results.costs) + 1.4, title)
+    memory = figure.add_axes((0.31, 0.18, 0.33, 0.73))
+    sizes = [Spread(cost.memory_mb, cost.memory_mb, cost.memory_mb) for cost in results.costs]
+    _dots(memory, results, sizes, lambda mb: f"{mb:.0f}")
     memory.set_xlabel("MB above an idle interpreter, logarithmic", color=_QUIET)
-    start = figure.add_axes((0.66, 0.17, 0.33, 0.73))
-    _bars(start, results, [cost.start_s.median for cost in results.costs], lambda seconds: f"{seconds:.2f}")
+    start = figure.add_axes((0.66, 0.18, 0.33, 0.73))
+    _dots(start, results, [cost.start_s for cost in results.costs], lambda seconds: f"{seconds:.2f}")
     start.set_xlabel("seconds, logarithmic", color=_QUIET)
     start.tick_params(labelleft=False)
-    _legend(figure, memory)
+    _legend(figure)
     return figure
 
 
@@ -167,6 +188,7 @@ def _fleet(results: Results) -> Figure:
     axes = figure.add_axes((0.09, 0.14, 0.7, 0.74))
     networks = list(dict.fromkeys(fleet.network for fleet in results.fleets))
     shades = dict(zip(networks, ("#0b6e99", "#3fa7d6", "#a44a3f", "#d98c7e"), strict=False))
+    ends: dict[str, float] = {}
     for network in networks:
         fleets = [fleet for fleet in results.fleets if fleet.network == network]
         sizes = [fleet.wearables for fleet in fleets]
@@ -176,36 +198,53 @@ def _fleet(results: Results) -> Figure:
         )  # fmt: skip
         axes.plot(sizes, [f.together.median for f in fleets], "o-", color=shades[network], lw=2.2, ms=4)
         axes.plot(sizes, [f.one_by_one.median for f in fleets], ":", color=shades[network], lw=1.4)
-        last = (sizes[-1], fleets[-1].together.median)
+        ends[network] = fleets[-1].together.median
+    top = 1.08 * max(fleet.together.high for fleet in results.fleets)
+    axes.set_ylim(0, top)
+    for network, place in _apart(ends, top / 16).items():
         axes.annotate(
-            _network(network), last, (8, 0), textcoords="offset points", va="center",
-            color=shades[network], weight="bold",
-        )  # fmt: skip
+            _network(network),
+            (sizes[-1], place),
+            (10, 0),
+            textcoords="offset points",
+            va="center",
+            color=shades[network],
+            weight="bold",
+        )
     axes.axhline(1000, color=_QUIET, lw=0.9, ls="--")
-    axes.text(1, 1000, "the aim", color=_QUIET, va="bottom", fontsize=8)
+    axes.text(1, 970, "the aim", color=_QUIET, va="top", fontsize=8)
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [str(size) for size in sizes])
-    axes.set_ylim(bottom=0)
     axes.grid(axis="y", color=_FAINT, lw=0.7)
     axes.set_xlabel("wearables; dotted: a run of the network for each", color=_QUIET)
     return figure
 
 
+def _apart(places: dict[str, float], gap: float) -> dict[str, float]:
+    """Places of names, moved up where they would stand on each other."""
+    moved: dict[str, float] = {}
+    for name, place in sorted(places.items(), key=lambda pair: pair[1]):
+        moved[name] = max(place, max(moved.values(), default=-gap) + gap)
+    return moved
+
+
 def _growth(results: Results) -> Figure:
-    figure = _figure(8.6, 3.7, "The front-end alone, for one decision")
+    figure = _figure(9.4, 3.7, "The front-end alone, for one decision")
     windows = sorted((g for g in results.growths if g.rate == 50.0), key=lambda g: g.window_s)
     rates = sorted((g for g in results.growths if g.window_s == 5.0), key=lambda g: g.rate)
     panels = (
-        (0.08, windows, [g.window_s for g in windows], "seconds of the window, at 50 Hz"),
-        (0.48, rates, [g.rate for g in rates], "Hz, with a window of 5 s"),
+        (0.075, windows, [g.window_s for g in windows], "seconds of the window, at 50 Hz"),
+        (0.455, rates, [g.rate for g in rates], "Hz, with a window of 5 s"),
     )
     ways = {
         "streaming": ("img2imu-edge, streaming", COLOURS["ours"], 2.4),
         "anew": ("the same, all anew", "#7d8b94", 1.5),
         "plain": ("SciPy and Pillow", "#b3a184", 1.5),
     }
+    every = [spread for g in results.growths for spread in (g.streaming, g.anew, g.plain)]
+    low, high = min(spread.low for spread in every), max(spread.high for spread in every)
     for left, growths, places, label in panels:
-        axes = figure.add_axes((left, 0.15, 0.35, 0.72))
+        axes = figure.add_axes((left, 0.15, 0.33, 0.72))
         for name, (words, colour, width) in ways.items():
             spreads = [getattr(growth, name) for growth in growths]
             axes.fill_between(
@@ -221,6 +260,8 @@ def _growth(results: Results) -> Figure:
         axes.set_yscale("log")
         axes.set_xticks(places, [f"{place:g}" for place in places])
         axes.minorticks_off()
+        _plain_ticks(axes, "y")
+        axes.set_ylim(low / 1.2, high * 1.2)
         axes.grid(axis="y", color=_FAINT, lw=0.7)
         axes.set_xlabel(label, color=_QUIET)
     figure.axes[0].set_ylabel("µs of CPU, logarithmic", color=_QUIET)

@@ -20,6 +20,9 @@ from img2imu_edge.strict import from_json
 
 Tell = Callable[[str], None]
 
+OURS = "ours"
+"""Our package, among what is to be installed."""
+
 NETWORKS = ("tiny-int8", "tiny-tflite", "small-int8", "small-tflite")
 """Of `FILES`: what is split, and what carries fleets."""
 
@@ -60,7 +63,7 @@ class Results:
         growths: Of front-ends.
         peak: The core's speed.
         works: What there is to compute.
-        needs: What is to be installed for each way, by its name.
+        needs: What is to be installed for each way, by its name, and for `OURS`, without our own files.
         wheel_mb: Our wheel; None unless asked for.
         installed: Our wheel in a fresh environment; None unless asked for.
     """
@@ -113,7 +116,8 @@ def run(
     growths = [measure_growth(window, rate, effort.growth) for window, rate in cases]
     tell("the core's speed")
     peak, works = measure_peak(), (count("tiny"), count("small"))
-    sizes = {entry.name: needed(("numpy", *entry.needs)) for entry in ways if entry.kind != "ours"}
+    sizes = {OURS: needed(("img2imu-edge",))}
+    sizes |= {entry.name: needed(("numpy", *entry.needs)) for entry in ways if entry.kind != "ours"}
     wheel, installed = None, None
     if install:
         tell("building the wheel, installing it")
