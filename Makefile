@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-arm64 lint bench clean
+.PHONY: demo test test-arm64 lint bench docs clean
 
 demo: $(VENV)/runtime
 	$(BIN)/img2imu demo
@@ -21,8 +21,13 @@ lint: $(VENV)/development
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+# Us, and what one would take instead: a few minutes; makes docs/benchmarks.md again. Best on an idle machine.
 bench: $(VENV)/development
-	$(BIN)/img2imu bench
+	$(BIN)/python -m benchmarks.alternatives --page docs/benchmarks.md $(BENCH)
+
+# The documentation as a site, in build/site; without a server: open build/site/index.html.
+docs: $(VENV)/documentation
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -35,6 +40,10 @@ $(BIN)/python:
 # The stamps say what the environment holds; they are made anew when the requirements change.
 $(VENV)/runtime: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/documentation: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable . --group docs
 	touch $@
 
 # The C tests need a compiler: where there is none, one comes as a Python package.
