@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-arm64 lint bench docs clean
+.PHONY: demo test test-arm64 lint bench docs audit clean
 
 demo: $(VENV)/runtime
 	$(BIN)/img2imu demo
@@ -28,6 +28,12 @@ bench: $(VENV)/development
 # The documentation as a site, in build/site; without a server: open build/site/index.html.
 docs: $(VENV)/documentation
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Known vulnerabilities of everything that is installed. It asks the internet, so it is no part of `test`.
+audit: $(VENV)/development
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip install --quiet pip-audit
+	build/audit/bin/pip-audit --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
