@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from benchmarks.alternatives.results import Results
 
+AIM_MS = 0.5
+"""Most milliseconds of CPU that a decision with `small` should take."""
+
 
 @dataclass(frozen=True, slots=True)
 class Aim:
@@ -33,19 +36,20 @@ def aims(results: Results) -> list[Aim]:
             found.append(
                 Aim(
                     f"CPU of a decision, {_words(cost.name.removeprefix('ours-'))}",
-                    "≤ 0.5 ms",
+                    f"≤ {AIM_MS:g} ms",
                     f"{milliseconds:.2f} ms",
-                    milliseconds <= 0.5,
+                    milliseconds <= AIM_MS,
                 )
             )
     for network in dict.fromkeys(fleet.network for fleet in results.fleets):
-        best = max((f for f in results.fleets if f.network == network), key=lambda f: f.together.median)
+        largest = max((f for f in results.fleets if f.network == network), key=lambda f: f.wearables)
+        pace = largest.together.median
         found.append(
             Aim(
                 f"wearables on a core at a decision a second, {_words(network)}",
                 "≥ 1,000",
-                f"{best.together.median:,.0f}, {best.wearables} at once",
-                best.together.median >= 1000,
+                f"{pace:,.0f}, of {largest.wearables} at once",
+                pace >= 1000,
             )
         )
     for split in results.splits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.alternatives.aims import aims
+from benchmarks.alternatives.aims import AIM_MS, aims
 from benchmarks.alternatives.cost import Spread
 from benchmarks.alternatives.install import Installed
 from benchmarks.alternatives.results import OURS, Results
@@ -51,6 +51,7 @@ def tables(results: Results) -> dict[str, str | int]:
         "peak": f"{results.peak.float32:.0f} billion multiply-adds a second in float32, "
         f"{results.peak.int8:.0f} in int8",
         "floors": _floors(results),
+        "room": _room(results),
         "installs": _installs(results),
         "fresh": _fresh(results),
         "versions": _table(
@@ -143,6 +144,15 @@ def _floors(results: Results) -> str:
         )
     head = ["network", "millions, network", "millions, front-end", "floor, µs", "measured, µs", "share"]
     return _table(head, rows)
+
+
+def _room(results: Results) -> str:
+    """How much of the aim for `small` is left for anything but multiplications."""
+    small = [work for work in results.works if work.size == "small"]
+    if not small:
+        return ""
+    share = small[0].floor_us(results.peak, int8=True) / (1e3 * AIM_MS)
+    return f" Of the {AIM_MS:g} ms that we aim for with `small`, the floor alone takes {share:.0%}."
 
 
 def _installs(results: Results) -> str:
