@@ -50,7 +50,9 @@ class OnnxInt8(OneFile):
     def convert(self, trained: Trained, options: Options) -> Converted:
         """The network as int8 ONNX."""
         smooth = need("img2imu_export.smooth").smooth
-        model = to_onnx(replace(trained, net=smooth(trained.net, trained.pictures)))
+        widen = need("img2imu_export.entrance").widen
+        net = widen(smooth(trained.net, trained.pictures))
+        model = to_onnx(replace(trained, net=net))
         quantised = quantise(model, trained.pictures, self.reduce_range, options.keep_float)
         places = {
             name: next(node.output[0] for node in model.graph.node if node.name == nodes[-1])

@@ -1,4 +1,4 @@
-"""ONNX Runtime, set up for a small device: one thread, no spinning, no arena that keeps memory."""
+"""ONNX Runtime, set up for a small device: one thread, no spinning."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ class OnnxEngine:
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        options.enable_cpu_mem_arena = False
         options.log_severity_level = 4
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.load_model_format", "ONNX")  # or it would go by the bytes

@@ -16,6 +16,7 @@ pytest.importorskip("onnxscript")
 if find_spec("seglearn") is None:  # looked for, not imported: importing it needs pandas
     pytest.skip("seglearn is not installed", allow_module_level=True)
 
+from img2imu_export.entrance import widen  # noqa: E402
 from img2imu_export.evidence import Evidence, gather  # noqa: E402
 from img2imu_export.half import halve  # noqa: E402
 from img2imu_export.onnx import layers, prune, to_bytes, to_onnx  # noqa: E402
