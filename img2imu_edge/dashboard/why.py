@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 import os
 import sys
 import threading
@@ -47,9 +48,9 @@ class Question:
         try:
             told = json.loads(text)
             index, when, label = told["why"], told["time"], told["label"]
-        except (ValueError, KeyError, TypeError, RecursionError):
+            numbers = type(index) is int and type(when) in (int, float) and math.isfinite(when)
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
-        numbers = type(index) is int and type(when) in (int, float) and np.isfinite(when)
         return cls(index, float(when), label) if numbers and isinstance(label, str | None) else None
 
 

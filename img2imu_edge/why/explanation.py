@@ -14,8 +14,8 @@ from img2imu_edge.why.parts import Band, Indices
 _SENSORS = ("accelerometer", "gyroscope")
 _MOSTLY = 0.5
 """Share of all that speaks for a label from which a place is named for it."""
-_NARROW = 0.5
-"""Share of the bands, or of the window, up to which a run of them is a place."""
+_MORE = 0.2
+"""By how much that share must be more than if all were spread evenly."""
 _AXES_NAMED = 2
 _LEVEL = "the level"
 
@@ -93,7 +93,9 @@ class Explanation:
     def sentence(self) -> str:
         """The explanation for people."""
         place = self.place()
-        where = f"mostly {place}" if place else "from everywhere in the picture"
+        axis = int(np.argmax(list(self.axes.values())))
+        most = f"{_joined([axis])} the most, {self.axes[self.channels[axis]]:.0%}"
+        where = f"mostly {place}" if place else f"spread over the picture ({most})"
         if not (self.effects > 0).any():
             where = "nothing in the picture speaks for it"
         label = self.label.replace("_", " ")
@@ -119,16 +121,17 @@ class Explanation:
         levels = sum(band.is_level for band in self.bands)
         if levels and shares[:levels].sum() > _MOSTLY * shares.sum():
             return _LEVEL
-        first, last = _run(shares[levels:])
-        if last - first > _NARROW * (len(self.bands) - levels):
+        run = _run(shares[levels:])
+        if run is None:
             return ""
+        first, last = run
         return f"{self.bands[levels + first].low:.2g}–{self.bands[levels + last - 1].high:.2g} Hz"
 
     def _times_named(self, shares: NDArray[np.floating]) -> str:
-        first, last = _run(shares)
-        edges = self._edges()
-        if last - first > _NARROW * len(shares):
+        run, edges = _run(shares), self._edges()
+        if run is None:
             return ""
+        first, last = run
         if last == len(shares):
             return f"in the last {edges[first]:.1f} s"
         return f"{edges[first]:.1f} to {edges[last]:.1f} s before the end"
@@ -157,12 +160,16 @@ def _joined(axes: list[int]) -> str:
     return " and ".join(words)
 
 
-def _run(shares: NDArray[np.floating]) -> tuple[int, int]:
-    """The shortest run of neighbours with most of all, the fullest of these; first and behind the last."""
-    total = np.concatenate([[0.0], np.cumsum(shares, dtype=np.float64)])
-    for length in range(1, len(shares) + 1):
-        sums = total[length:] - total[:-length]
-        best = int(np.argmax(sums))
-        if sums[best] >= _MOSTLY * total[-1]:
-            return best, best + length
-    return 0, len(shares)
+def _run(shares: NDArray[np.floating]) -> tuple[int, int] | None:
+    """First, and behind the last, of the neighbours that have the most above an even spread.
+
+    None if that is too little to speak of.
+    """
+    total, count = np.concatenate([[0.0], np.cumsum(shares, dtype=np.float64)]), len(shares)
+    if not total[-1] > 0:
+        return None
+    runs = [(first, last) for first in range(count) for last in range(first + 1, count + 1)]
+    part = {run: float(total[run[1]] - total[run[0]]) / float(total[-1]) for run in runs}
+    more = {run: part[run] - (run[1] - run[0]) / count for run in runs}
+    best = max(runs, key=lambda run: round(more[run], 9))
+    return best if part[best] > _MOSTLY and more[best] > _MORE else None

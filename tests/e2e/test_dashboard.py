@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -25,32 +24,10 @@ from img2imu_edge.decision import Decision
 from img2imu_edge.errors import Img2ImuError
 from img2imu_edge.runner import Wearable, classify_all
 from img2imu_edge.spectrogram import SpectrogramPlan, StreamingSpectrogram, stack
+from tests.e2e.browser import TOKEN, browser_page, host_of, live, until, websockets
 
-pytest.importorskip("starlette", reason="the extra `web` is not installed")
-pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
-websockets = pytest.importorskip("websockets", reason="the extra `web` is not installed")
-
-TOKEN = "correcthorse1"  # noqa: S105
 LAYOUT = Layout(20, 5, 8, ("acc_x", "acc_y", "acc_z"), 5, 50.0, ("still", "walk"), (0.3, 15.0))
 WALK = Decision(1.0, "walk", 0.9, 1.0, "ok", {"still": 0.1, "walk": 0.9})
-
-
-@contextlib.asynccontextmanager
-async def browser_page(**options: Any) -> AsyncIterator[Any]:
-    """A page of the system's Chromium, and what went wrong in it in `page.errors`."""
-    api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("Chromium is not installed")
-    async with api.async_playwright() as player:
-        browser = await player.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = await browser.new_page(**options)
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        try:
-            yield page
-        finally:
-            await browser.close()
 
 
 def a_feed() -> Feed:
@@ -72,29 +49,6 @@ def get(url: str, path: str = "/", **headers: str) -> http.client.HTTPResponse:
     response.read()
     connection.close()
     return response
-
-
-def host_of(url: str) -> str:
-    return url.split("/")[2]
-
-
-def live(url: str, *, origin: str = "", token: str = "") -> Any:
-    """A WebSocket, as a browser opens it."""
-    protocols = ["img2imu.v1", *([f"token.{token}"] if token else [])]
-    return websockets.connect(
-        f"ws://{host_of(url)}/live",
-        origin=origin or f"http://{host_of(url)}",
-        subprotocols=protocols,
-        close_timeout=0.2,
-        proxy=None,
-    )
-
-
-async def until(page: Any, condition: str) -> None:
-    """Wait for the page; its policy forbids what Playwright's own waiting does."""
-    async with asyncio.timeout(20):
-        while not await page.evaluate(condition):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
 
 
 async def pixels(page: Any, canvas: str) -> list[int]:
