@@ -80,8 +80,8 @@ def plain(trained: Trained) -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def traced(trained: Trained) -> onnx.ModelProto:
-    """The same of the smoothed network."""
-    net = smooth(trained.net, trained.pictures)
+    """The same of the network that is quantised."""
+    net = widen(smooth(trained.net, trained.pictures))
     return to_onnx(Trained(net, trained.card, trained.samples, trained.pictures))
 
 
