@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
+from rich.markdown import Markdown
 
 from benchmarks.alternatives.files import CACHE, make_files
 from benchmarks.alternatives.page import make_page, tables
@@ -36,10 +37,16 @@ def main() -> int:
     except Img2ImuError as error:
         console.print(f"error: {error}", style="bold red", markup=False)
         return 1
-    told = tables(results)
-    for name in ("aims", "costs", "splits", "fleets", "growths", "floors", "installs"):
-        print(f"{told[name]}\n")
+    _show(results)
     return 0
+
+
+def _show(results: Results) -> None:
+    """The tables, for a terminal or as Markdown."""
+    told, console = tables(results), Console()
+    for name in ("aims", "costs", "splits", "fleets", "growths", "floors", "installs"):
+        table = f"{told[name]}\n"
+        console.print(Markdown(table)) if console.is_terminal else print(table)
 
 
 def _measure(options: argparse.Namespace, console: Console) -> Results:

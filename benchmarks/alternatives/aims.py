@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks.alternatives.files import engine_of, size_of
 from benchmarks.alternatives.results import Results
 
 AIM_MS = 0.5
@@ -46,9 +47,9 @@ def aims(results: Results) -> list[Aim]:
         pace = largest.together.median
         found.append(
             Aim(
-                f"wearables on a core at a decision a second, {_words(network)}",
+                f"wearables on a core, a decision a second, {_words(network)}",
                 "≥ 1,000",
-                f"{pace:,.0f}, of {largest.wearables} at once",
+                f"{pace:,.0f} ({largest.wearables} at once)",
                 pace >= 1000,
             )
         )
@@ -69,4 +70,4 @@ def aims(results: Results) -> list[Aim]:
 
 
 def _words(network: str) -> str:
-    return f"`{network.split('-')[0]}` int8, {'TFLite' if network.endswith('tflite') else 'ONNX'}"
+    return f"`{size_of(network)}` int8, {engine_of(network)}"

@@ -34,6 +34,16 @@ _PAIRS, _MOST = 400, 400
 _EXAMPLES = 128
 
 
+def engine_of(network: str) -> str:
+    """The engine that runs an int8 network of `FILES`."""
+    return "TFLite" if network.endswith("tflite") else "ONNX"
+
+
+def size_of(network: str) -> str:
+    """The size of a network of `FILES`."""
+    return network.split("-")[0]
+
+
 def make_files(tell: Callable[[str], None] = lambda what: None) -> None:
     """Make those that are not there yet: half a minute for `samples`, one or two for `small`.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.alternatives.aims import AIM_MS, aims
 from benchmarks.alternatives.cost import Spread
+from benchmarks.alternatives.files import engine_of, size_of
 from benchmarks.alternatives.install import Installed
 from benchmarks.alternatives.results import OURS, Results
 from benchmarks.alternatives.split import STAGES
@@ -80,25 +81,25 @@ def _costs(results: Results) -> str:
         name = f"**{entry.words}**" if entry.kind == "ours" else entry.words
         ratio = f"{cost.cpu_us.median / ours.cpu_us.median:.1f}" if ours else "–"
         rows.append([name, entry.network, _spread(cost.cpu_us), ratio, f"{cost.wall_us.median:,.0f}"])
-        rows[-1] += [f"{cost.memory_mb:.0f}", f"{cost.start_s.median:.2f}", f"{cost.threads}"]
-    head = ["way", "network", "CPU, µs", "ratio", "time, µs", "memory, MB", "start, s", "threads"]
+        rows[-1] += [f"{cost.memory_mb:.0f}", f"{cost.start_s.median:.2f}"]
+    head = ["way", "network", "CPU, µs", "ratio", "time, µs", "memory, MB", "start, s"]
     return _table(head, rows, words=2)
 
 
 def _splits(results: Results) -> str:
     rows = [
         [
-            split.network.replace("-", ", "),
+            _network(split.network),
             *(f"{split.stages[name]:.0f}" for name in STAGES),
-            _spread(split.whole),
+            f"**{split.whole.median:.0f}**",
             f"{split.front_end_share:.0%}",
             f"{split.packets.median:.0f}",
             f"{split.off_grid.median:.0f}",
         ]
         for split in results.splits
     ]
-    head = ["network", "to the grid", "columns", "picture", "network", "decision", "the rest", "whole, µs"]
-    return _table([*head, "front-end", "in packets", "off the grid"], rows)
+    head = ["", "grid", "columns", "picture", "network", "decision", "rest", "whole", "front-end"]
+    return _table([*head, "packets", "52 Hz"], rows)
 
 
 def _fleets(results: Results) -> str:
@@ -109,7 +110,7 @@ def _fleets(results: Results) -> str:
     for size in sizes:
         fleets = [found[network, size] for network in networks]
         rows.append([f"{size}", *(f"{f.together.median:,.0f} ({f.one_by_one.median:,.0f})" for f in fleets)])
-    return _table(["wearables", *(network.replace("-", ", ") for network in networks)], rows, words=0)
+    return _table(["wearables", *map(_network, networks)], rows, words=0)
 
 
 def _growths(results: Results) -> str:
@@ -129,12 +130,12 @@ def _floors(results: Results) -> str:
     works = {work.size: work for work in results.works}
     rows = []
     for split in results.splits:
-        work = works[split.network.split("-")[0]]
+        work = works[size_of(split.network)]
         floor = work.floor_us(results.peak, int8=True)
         measured = split.stages["network"] + split.stages["columns"]
         rows.append(
             [
-                split.network.replace("-", ", "),
+                _network(split.network),
                 f"{work.network / 1e6:.2f}",
                 f"{work.front_end / 1e6:.2f}",
                 f"{floor:.0f}",
@@ -185,7 +186,12 @@ def _largest(size: Installed) -> str:
 
 
 def _spread(spread: Spread) -> str:
-    return f"{spread.median:,.0f} ({spread.low:,.0f}–{spread.high:,.0f})"
+    # Kept on one line: no-break space, and word joiners around the dash.
+    return f"{spread.median:,.0f}\u00a0({spread.low:,.0f}\u2060–\u2060{spread.high:,.0f})"
+
+
+def _network(network: str) -> str:
+    return f"{size_of(network)}, {engine_of(network)}"
 
 
 def _table(
