@@ -21,7 +21,7 @@ def reading(spec: i2e.SpectrogramSpec, image: str, shape: tuple[int, ...]) -> st
 
     Args:
         spec: What the picture was made by.
-        image: The picture's address; twice in the drawing, once for each sensor.
+        image: The address of the picture.
         shape: (3, rows, columns) of it; two sensors.
 
     Returns:
@@ -36,7 +36,7 @@ def reading(spec: i2e.SpectrogramSpec, image: str, shape: tuple[int, ...]) -> st
         parts.append(
             f'<svg x="{LEFT}" y="{foot - each * ROW}" width="{WIDE}" height="{each * ROW}" '
             f'viewBox="0 {sensor * each} {columns} {each}" preserveAspectRatio="none">'
-            f'<image href="{image}" width="{columns}" height="{rows}"/></svg>'
+            f'<use href="#picture"/></svg>'
         )
         parts.append(f'<text class="name" x="20" y="{foot - each * ROW + 20}">{name}</text>')
         parts.append(f'<text x="20" y="{foot - each * ROW + 40}">{unit}</text>')
@@ -63,5 +63,6 @@ def reading(spec: i2e.SpectrogramSpec, image: str, shape: tuple[int, ...]) -> st
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 892 {TOP + tall + 42}" role="img">'
         "<title>A picture with its axes: time to the right, frequency upwards, gyroscope above</title>"
         f'<style>{STYLE}</style><rect width="892" height="{TOP + tall + 42}" rx="16" fill="#0b0e13"/>{axes}'
+        f'<defs><image id="picture" href="{image}" width="{columns}" height="{rows}"/></defs>'
         f"{''.join(parts)}</svg>\n"
     )
