@@ -32,7 +32,7 @@ def main() -> int:
         results.save(figures / "results.json")
         save_plots(results, figures)
         if options.page:
-            options.page.write_text(make_page(results), encoding="utf-8")
+            options.page.write_text(make_page(results, figures.name), encoding="utf-8")
             console.print(f"wrote {options.page} and {figures}/")
     except Img2ImuError as error:
         console.print(f"error: {error}", style="bold red", markup=False)
@@ -60,7 +60,7 @@ def _measure(options: argparse.Namespace, console: Console) -> Results:
                 console.print(what, markup=False)
 
         make_files(tell)
-        return run(_QUICK if options.quick else Effort(), options.install, tell=tell)
+        return run(_QUICK if options.quick else Effort(), options.install, tell)
 
 
 def _figures(page: Path) -> Path:

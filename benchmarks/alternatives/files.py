@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ FILES = {
     "samples-fp32": CACHE / "samples-fp32.onnx",
 }
 """Networks by size and precision; `samples` is `tiny` with its front-end inside the graph."""
+
+_LITERT = ("tflite-int8",) if find_spec("litert_torch") else ()
+"""Its converter does not come for every machine."""
 
 _TEACHERS = ("01", "02")
 _PAIRS, _MOST = 400, 400
@@ -62,11 +66,13 @@ def make_files(tell: Callable[[str], None] = lambda what: None) -> None:
         tell("teaching a network of size small a few labels")
         trained = _teach()
         tell("exporting it")
-        _export(trained.net, trained.card, ("onnx-int8", "tflite-int8", "onnx-fp32"), "picture", "small")
+        targets = ("onnx-int8", "onnx-fp32", *_LITERT)
+        _export(trained.net, trained.card, targets, "picture", "small")
 
 
 def _there(name: str) -> bool:
-    return all(path.is_file() for known, path in FILES.items() if known.startswith(name))
+    wanted = [path for known, path in FILES.items() if known.startswith(name)]
+    return all(path.is_file() for path in wanted if path.suffix != ".tflite" or _LITERT)
 
 
 def _teach() -> Trained:

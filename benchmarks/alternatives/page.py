@@ -17,8 +17,12 @@ from img2imu_edge.errors import MissingExtraError
 _TEMPLATE = Path(__file__).with_name("page.md.jinja")
 
 
-def make_page(results: Results) -> str:
-    """The page in Markdown, with links to figures in `benchmarks/`.
+def make_page(results: Results, folder: str) -> str:
+    """The page in Markdown.
+
+    Args:
+        results: Of a run.
+        folder: Where its figures lie, as seen from the page.
 
     Raises:
         MissingExtraError: If Jinja is not installed.
@@ -31,7 +35,7 @@ def make_page(results: Results) -> str:
         ) from error
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - no HTML
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(tables(results))
+    return template.render(tables(results), folder=folder)
 
 
 def tables(results: Results) -> dict[str, str | int]:
@@ -43,6 +47,7 @@ def tables(results: Results) -> dict[str, str | int]:
             [[aim.what, aim.wanted, aim.found, "met" if aim.met else "**not met**"] for aim in aims(results)],
             numbers=(2,),
         ),
+        "left_out": ", ".join(f"{find(name).words} ({find(name).network})" for name in results.left_out),
         "turns": results.effort.turns,
         "starts": results.effort.starts,
         "costs": _costs(results),

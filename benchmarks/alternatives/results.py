@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.alternatives.cost import Cost, measure, write_demo
-from benchmarks.alternatives.files import CACHE
+from benchmarks.alternatives.files import CACHE, FILES
 from benchmarks.alternatives.fleet import SIZES, Fleet, measure_fleet
 from benchmarks.alternatives.floor import Peak, Work, count, measure_peak
 from benchmarks.alternatives.growth import RATES, WINDOWS, Growth, measure_growth
 from benchmarks.alternatives.install import Installed, fresh, needed
 from benchmarks.alternatives.machine import Machine
 from benchmarks.alternatives.split import Split, measure_split
-from benchmarks.alternatives.ways import WAYS, Entry
+from benchmarks.alternatives.ways import WAYS, possible
 from img2imu_edge.strict import from_json
 
 Tell = Callable[[str], None]
@@ -66,6 +66,7 @@ class Results:
         needs: What is to be installed for each way, by its name, and for `OURS`, without our own files.
         wheel_mb: Our wheel; None unless asked for.
         installed: Our wheel in a fresh environment; None unless asked for.
+        left_out: Ways of which something is not installed.
     """
 
     machine: Machine
@@ -79,6 +80,7 @@ class Results:
     needs: dict[str, Installed] = field(default_factory=dict)
     wheel_mb: float | None = None
     installed: Installed | None = None
+    left_out: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write them."""
@@ -95,22 +97,21 @@ class Results:
         return from_json(cls, json.loads(path.read_text(encoding="utf-8")))
 
 
-def run(
-    effort: Effort, install: bool, ways: Sequence[Entry] = WAYS, tell: Tell = lambda what: None
-) -> Results:
+def run(effort: Effort, install: bool, tell: Tell = lambda what: None) -> Results:
     """Measure everything.
 
     Args:
         effort: How much.
         install: Whether to build the wheel and install it.
-        ways: To compare.
         tell: Told what is being done.
     """
     machine = Machine()
+    ways = [entry for entry in WAYS if possible(entry)]
+    networks = [network for network in NETWORKS if FILES[network].is_file()]
     costs = measure(ways, write_demo(CACHE / "demo.npz"), effort.turns, effort.decisions, effort.starts, tell)
     tell("our decision, stage by stage")
-    splits = [measure_split(network, effort.split) for network in NETWORKS]
-    fleets = measure_fleet(NETWORKS, effort.sizes, effort.fleet, tell=tell)
+    splits = [measure_split(network, effort.split) for network in networks]
+    fleets = measure_fleet(networks, effort.sizes, effort.fleet, tell=tell)
     tell("front-ends over window and rate")
     cases = [(window, 50.0) for window in WINDOWS] + [(5.0, rate) for rate in RATES if rate != 50.0]
     growths = [measure_growth(window, rate, effort.growth) for window, rate in cases]
@@ -124,6 +125,16 @@ def run(
         wheel, installed = fresh()
     machine.end()
     return Results(
-        machine, effort, tuple(costs), tuple(splits), tuple(fleets), tuple(growths), peak, works,
-        {name: size for name, size in sizes.items() if size is not None}, wheel, installed,
-    )  # fmt: skip
+        machine=machine,
+        effort=effort,
+        costs=tuple(costs),
+        splits=tuple(splits),
+        fleets=tuple(fleets),
+        growths=tuple(growths),
+        peak=peak,
+        works=works,
+        needs={name: size for name, size in sizes.items() if size is not None},
+        wheel_mb=wheel,
+        installed=installed,
+        left_out=tuple(entry.name for entry in WAYS if entry not in ways),
+    )

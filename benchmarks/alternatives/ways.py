@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.alternatives.files import FILES
 from img2imu_edge.samples import SampleBlock
 
 Array = NDArray[np.float32]
@@ -124,6 +126,16 @@ def find(name: str) -> Entry:
         KeyError: If there is none.
     """
     return {entry.name: entry for entry in WAYS}[name]
+
+
+def possible(entry: Entry) -> bool:
+    """Whether all that a way needs is here."""
+    try:
+        for package in entry.needs:
+            distribution(package)
+    except PackageNotFoundError:
+        return False
+    return entry.argument not in FILES or FILES[entry.argument].is_file()
 
 
 def load(entry: Entry) -> Way:

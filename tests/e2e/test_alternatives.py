@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -12,19 +15,18 @@ import pytest
 if lacking := [name for name in ("scipy", "PIL", "torch", "onnxscript") if find_spec(name) is None]:
     pytest.skip(f"not installed: {', '.join(lacking)}", allow_module_level=True)
 
+from benchmarks.alternatives.__main__ import main
 from benchmarks.alternatives.cost import Spread, measure, write_demo
-from benchmarks.alternatives.files import CHECKPOINT, FILES
+from benchmarks.alternatives.files import FILES
 from benchmarks.alternatives.fleet import measure_fleet
 from benchmarks.alternatives.floor import Peak, count, macs
 from benchmarks.alternatives.growth import measure_growth
 from benchmarks.alternatives.machine import Machine
-from benchmarks.alternatives.page import make_page
-from benchmarks.alternatives.plots import save_plots
 from benchmarks.alternatives.results import Effort, Results
 from benchmarks.alternatives.split import measure_split
 from benchmarks.alternatives.ways import WAYS, Answer, Array, Entry, Way, find, load
 from benchmarks.alternatives.worker import HOP, blocks
-from img2imu_edge.card import Form
+from img2imu_edge.container import CARD, Container, pack, unpack
 from img2imu_edge.model import load_model
 from img2imu_edge.recording import demo_recording, read_recording
 from img2imu_edge.spectrogram import stack
@@ -72,19 +74,21 @@ def test_torch_computes_the_same(demo: Path) -> None:
 def test_the_front_end_in_the_graph_computes_the_same(
     demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from img2imu_export.evidence import gather
-    from img2imu_export.pipeline import Exporter
-    from img2imu_export.report import Bounds
-    from img2imu_export.targets import Options, Trained, find_target
-    from img2imu_training.checkpoint import load as load_checkpoint
+    import onnx
+    from img2imu_export.onnx import graph_in_form, to_bytes
+    from img2imu_export.targets import Trained
 
-    form: Form = "samples"
-    net, card = load_checkpoint(CHECKPOINT)
-    evidence = gather(card, None, None, 32)
-    trained = Trained(net, card, evidence.calibration, np.empty((0, 3, 64, 35), np.float32))
-    exporter = Exporter(trained, evidence, Options(form=form), Bounds(), "samples")
-    exporter.write(exporter.make("onnx-fp32", find_target("onnx-fp32")), tmp_path)
-    monkeypatch.setitem(FILES, "samples-fp32", tmp_path / "samples-fp32.onnx")
+    parts, model = unpack(FILES["tiny-fp32"].read_bytes()), load_model(FILES["tiny-fp32"])
+    trained = Trained(None, model.card, np.zeros((1, 250, 6), np.float32), np.empty(0))  # type: ignore[arg-type]
+    graph = to_bytes(graph_in_form(onnx.load_from_string(parts.graph), trained, "samples"))
+    told = replace(
+        model.card,
+        input=replace(model.card.input, form="samples"),
+        sha256={"graph": hashlib.sha256(graph).hexdigest()},
+    )
+    path = tmp_path / "samples-fp32.onnx"
+    path.write_bytes(pack(Container("onnx", graph, {CARD: told.to_json().encode()})))
+    monkeypatch.setitem(FILES, "samples-fp32", path)
     found = logits(answers(load(find("graph-fp32")), demo))
     np.testing.assert_allclose(found, wanted("tiny-fp32"), atol=1e-3)
 
@@ -98,7 +102,9 @@ def test_every_other_way_decides_for_a_class(name: str, demo: Path) -> None:
     assert {answer.label for answer in answers(load(find(name)), demo)} <= {*labels, None}
 
 
-def test_a_run_becomes_a_page_with_its_figures(demo: Path, tmp_path: Path) -> None:
+def test_a_run_becomes_a_page_with_its_figures(
+    demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for module in ("matplotlib", "jinja2"):
         if find_spec(module) is None:
             pytest.skip(f"{module} is not installed")
@@ -113,6 +119,7 @@ def test_a_run_becomes_a_page_with_its_figures(demo: Path, tmp_path: Path) -> No
         growths=(measure_growth(5.0, 50.0, 2), measure_growth(5.0, 25.0, 2), measure_growth(2.5, 50.0, 2)),
         peak=Peak(40.0, 160.0),
         works=(count("tiny"),),
+        left_out=("torch",),
     )
     for cost in costs:
         assert 0 < cost.cpu_us.low <= cost.cpu_us.median <= cost.cpu_us.high
@@ -120,13 +127,18 @@ def test_a_run_becomes_a_page_with_its_figures(demo: Path, tmp_path: Path) -> No
         assert cost.load_s.median < cost.start_s.median
     results.save(tmp_path / "results.json")
     assert Results.load(tmp_path / "results.json") == results
-    page = make_page(results)
-    assert f"| {costs[1].cpu_us.median:,.0f} (" in page
-    assert "{{" not in page
-    drawn = save_plots(results, tmp_path / "benchmarks")
-    assert {f"benchmarks/{path.name}" for path in drawn} == {
-        link.split(")")[0] for link in page.split("](") if link.startswith("benchmarks/")
-    }
+    page = tmp_path / "costs.md"
+    command = ["alternatives", "--read", str(tmp_path / "results.json"), "--page", str(page)]
+    monkeypatch.setattr("sys.argv", command)
+    assert main() == 0
+    text = page.read_text(encoding="utf-8")
+    row = f"| {costs[1].cpu_us.median:,.0f}\u00a0("
+    assert row in text
+    assert row in capsys.readouterr().out
+    assert "Not installed here, and so left out: PyTorch, eager (tiny, float32)." in text
+    assert "{{" not in text
+    drawn = {f"costs/{path.name}" for path in (tmp_path / "costs").glob("*.svg")}
+    assert drawn == set(re.findall(r"!\[[^]]*\]\((.*?)\)", text))
 
 
 def test_a_way_that_cannot_be_made_says_why(demo: Path) -> None:
