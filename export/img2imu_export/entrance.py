@@ -7,7 +7,7 @@ layer that sees the whole picture, and rounds nothing otherwise.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _CHANNELS = 4
 
 
-class FourChannels(nn.Module):
+class FourChannels(nn.Conv2d):
     """A convolution that is given channels of zeros until there are four.
 
     Args:
@@ -27,23 +27,20 @@ class FourChannels(nn.Module):
     """
 
     def __init__(self, old: nn.Conv2d) -> None:
-        super().__init__()
+        kernel, stride, padding = cast("Any", (old.kernel_size, old.stride, old.padding))
+        super().__init__(_CHANNELS, old.out_channels, kernel, stride, padding, bias=False)
         self.more = _CHANNELS - old.in_channels
-        self.wide = nn.Conv2d(
-            _CHANNELS, old.out_channels, old.kernel_size, old.stride, old.padding, bias=False
-        )
         with torch.no_grad():
-            self.wide.weight.zero_()[:, : old.in_channels] = old.weight
+            self.weight.zero_()[:, : old.in_channels] = old.weight
 
     def forward(self, features: Tensor) -> Tensor:
         """As the old one."""
-        wide: Tensor = self.wide(functional.pad(features, (0, 0, 0, 0, 0, self.more)))
-        return wide
+        return super().forward(functional.pad(features, (0, 0, 0, 0, 0, self.more)))
 
 
 def widen(net: Network) -> Network:
     """A copy of a network that computes the same, whose first convolution takes four channels."""
     widened = copy.deepcopy(net)
-    first = widened.backbone.stages[0]
+    first: Any = widened.backbone.stages[0]
     first[0] = FourChannels(first[0])
     return widened.eval()

@@ -25,4 +25,4 @@ def test_it_computes_the_same_and_leaves_the_network_alone(name: BackboneName) -
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
         assert torch.equal(after, theirs)
     assert net.backbone.stages[0][0].in_channels == 3
-    assert widen(net).backbone.stages[0][0].wide.in_channels == 4
+    assert widen(net).backbone.stages[0][0].in_channels == 4

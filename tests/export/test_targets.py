@@ -238,7 +238,8 @@ def test_layers_go_by_the_network_s_names(traced: onnx.ModelProto, trained: Trai
     names = [name for name in found if name.startswith("backbone.stages.") and name.count(".") == 2]
     assert names == [f"backbone.stages.{k}" for k in range(4)]
     kinds = {node.name: node.op_type for node in traced.graph.node}
-    assert [[kinds[node] for node in found[name]] for name in names] == 4 * [["Conv", "Relu"]]
+    made = [[kinds[node] for node in found[name]] for name in names]
+    assert made == [["Pad", "Conv", "Relu"], *3 * [["Conv", "Relu"]]]
     assert found["backbone.stages.1.0"] == found["backbone.stages.1"][:1]
     assert [kinds[node] for node in found["project.1"]] == ["Gemm"]
 
@@ -254,7 +255,7 @@ def test_layers_stay_float_where_they_are_to(
     kept = quantise(traced, trained.pictures[:32], True, ("backbone.stages.0", "project"))
     nodes = layers(traced)
     assert floats(quantised) == set(nodes["classify"])
-    (first,) = nodes["backbone.stages.0.0"]
+    _, first = nodes["backbone.stages.0.0"]
     assert floats(kept) == {first, *nodes["project.1"], *nodes["classify"]}
 
 
