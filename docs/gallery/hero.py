@@ -112,9 +112,14 @@ def track(runs: list[tuple[str, list[tuple[float, str, float]]]]) -> str:
 
 
 def moments(starts: list[float], length: float) -> list[str]:
-    """When the name of each run of decisions is shown; the last one until the strip begins anew."""
-    return [
-        f"@keyframes now{i} {{ 0% {{ opacity: 0; }} {100 * begin / length:.2f}% {{ opacity: 1; }} "
-        f"{100 * end / length:.2f}% {{ opacity: 0; }} }}"
-        for i, (begin, end) in enumerate(pairwise([*starts, length]))
-    ]
+    """When the name of each run of decisions is shown; the last one also until the first begins anew."""
+    told = []
+    for i, (begin, end) in enumerate(pairwise([*starts, length])):
+        else_shown = int(end == length)
+        steps = ((0, else_shown), (starts[0], 0), (begin, 1), (end, else_shown))
+        told.append(
+            f"@keyframes now{i} {{ "
+            + " ".join(f"{100 * at / length:.2f}% {{ opacity: {seen}; }}" for at, seen in steps)
+            + " }"
+        )
+    return told

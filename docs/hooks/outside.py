@@ -16,7 +16,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-CODE = re.compile(r"^(`{3,}).*?^\1`*\s*$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"^ *(`{3,}).*?^ *\1`*\s*$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 IMAGE = re.compile(r'<img [^>]*src="([^"]+\.svg)"[^>]*>')
 LANGUAGES = {
@@ -88,7 +88,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 
 def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Show a drawing that comes in light and dark in the page's colours, not in the system's."""
+    """Show a drawing that comes in light and dark in the page's colours; keep `1 ± 2` on one line."""
 
     def both(found: re.Match[str]) -> str:
         uri = posixpath.normpath(posixpath.join(posixpath.dirname(page.file.dest_uri), found[1]))
@@ -97,7 +97,7 @@ def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files
             return found[0]
         return "".join(found[0].replace(".svg", f".svg#only-{colours}") for colours in ("light", "dark"))
 
-    return IMAGE.sub(both, html)
+    return IMAGE.sub(both, html).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
 
 
 def parts(markdown: str) -> Iterator[tuple[str, bool]]:
