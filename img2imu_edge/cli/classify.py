@@ -42,6 +42,10 @@ def classify(
     enrolled: EnrolledOption = None,
     json: JsonFlag = False,
     trusted_key: TrustedKeyOption = None,
+    why: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Show instead what the decision at that time rests on."),
+    ] = None,
     batch: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,11 +70,17 @@ def classify(
 
       img2imu classify run.csv --model shoulder.tflite --json | tail -1
 
+      img2imu classify run.csv --model shoulder --why 12.5
+
       img2imu classify --batch 'data/**/*.csv' --model shoulder --out results.parquet
 
     An archive may be stopped at any time; the same command continues. Exit status: 0, 1 for what stops
     everything, 3 if recordings were skipped.
     """
+    if why is not None and (json or out or batch):
+        raise typer.BadParameter(
+            "it shows a picture, and takes no --json, --out or --batch", param_hint="--why"
+        )
     if batch:
         if enrolled:
             raise typer.BadParameter("it takes one RECORDING, and no --batch", param_hint="--enrolled")
@@ -89,6 +99,11 @@ def classify(
     loaded = load_personal(model, enrolled, trusted_key)
     read = read_recording(recording)
     decisions = classify_recording(read, loaded)
+    if why is not None:
+        from img2imu_edge.cli.why import show_why
+
+        show_why(read, loaded, decisions, why)
+        raise typer.Exit
     if out and out.suffix.lower() == ".csv":
         write_csv(out, read.name, decisions, loaded.card.labels)
         out = None

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,8 @@ async def test_a_page_survives_a_restart_of_the_server_and_stays_small() -> None
                 feed.samples("watch", np.ones((25, 3), np.float32))
                 feed.decision("watch", WALK)
                 await asyncio.sleep(0)
-            await until(page, "document.querySelector('.label').textContent === 'walk'")
+            feed.decision("watch", replace(WALK, label="still"))
+            await until(page, "document.querySelector('.label').textContent === 'still'")
             script = "[cards[0].decisions.length, cards[0].values.length, cards[0].ring.width, cards.length]"
             assert await page.evaluate(script) == [600, 2 * 20 * 5 * 3, 40, 1]
         assert page.errors == []

@@ -166,6 +166,41 @@ async def test_what_has_no_picture_says_so(watched: Watched) -> None:
         assert page.errors == []
 
 
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+async def test_the_page_can_be_read_and_used_by_all(watched: Watched, scheme: str) -> None:
+    """Contrast of every text as WCAG 2.2 counts it (1.4.3: 4.5), and names for what can be operated."""
+    script = """() => {
+        const channel = value => (value /= 255) <= .04045 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4;
+        const light = ([r, g, b]) => .2126 * channel(r) + .7152 * channel(g) + .0722 * channel(b);
+        const numbers = colour => colour.match(/[0-9.]+/g).map(Number);
+        const behind = element => {
+            const colour = numbers(getComputedStyle(element).backgroundColor);
+            return (colour[3] ?? 1) > 0 || !element.parentElement ? colour : behind(element.parentElement);
+        };
+        const texts = [...document.querySelectorAll("body *")].filter(element => element.checkVisibility() &&
+            [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()));
+        return texts.map(element => {
+            const [a, b] = [numbers(getComputedStyle(element).color), behind(element)].map(light);
+            return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), element.textContent];
+        });
+    }"""
+    async with watched.shown() as url, browser_page(color_scheme=scheme) as page:
+        await page.goto(url)
+        await until(page, "!!document.querySelector('dd')")
+        await page.evaluate("document.querySelector('.why-button').click()")
+        await until(page, f"{PANEL}.includes('With the tenth that matters most hidden')")
+        found = await page.evaluate(script)
+        assert len(found) > 30
+        assert [text for contrast, text in found if contrast < 4.5] == []
+        controls = page.locator("button:visible, [tabindex='0']:visible")
+        names = [await each.evaluate("e => e.ariaLabel || e.textContent") for each in await controls.all()]
+        assert len(names) == 3
+        assert all(names)
+        await page.keyboard.press("Tab")
+        focused = "getComputedStyle(document.activeElement).outlineWidth"
+        assert await page.evaluate(focused) == "3px"
+
+
 async def test_strangers_get_no_answer(watched: Watched) -> None:
     async with watched.shown(TOKEN) as url:
         async with live(url, token="wrongwrong1") as stranger:  # noqa: S106

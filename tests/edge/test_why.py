@@ -15,6 +15,7 @@ from img2imu_edge.engines import Array, Engine, Output
 from img2imu_edge.session import Session, Window
 from img2imu_edge.spectrogram import SpectrogramPlan, stack
 from img2imu_edge.why import Explanation, explain, parts_of
+from tests.conftest import Run
 
 MODELS = Path(i2e.__file__).parent / "models"
 WINDOWS = 12
@@ -207,3 +208,26 @@ def test_the_papers_picture_can_be_cut_too(axes: int, model: i2e.Model) -> None:
     assert not any(band.is_level for band in parts.bands[1:])
     same = parts.hide(np.zeros((1, axes, len(parts.bands), 5), bool))[0]
     assert np.array_equal(same, seen)
+
+
+def test_the_command_explains_a_decision(
+    img2imu: Run, model: i2e.Model, recording: i2e.Recording, offline: list[i2e.Decision]
+) -> None:
+    done = img2imu("classify", i2e.demo_recording(), "--model", "shoulder", "--why", "60")
+    assert done.returncode == 0, done.stderr
+    decision = next(d for d in offline if d.time >= 60)
+    session = Session(model, recording.rate, recording.channels)
+    windows = [w for block in recording.blocks(4096) for w in session.take(block)]
+    seen = next(w.seen for w in windows if w.time == decision.time)
+    assert seen is not None
+    said = explain(model, seen, decision.label).sentence()
+    assert " ".join(said.split()) in " ".join(done.stdout.split())
+    assert f"{decision.time:.1f} s" in done.stdout
+    for channel in recording.channels:
+        assert channel in done.stdout
+    late = img2imu("classify", i2e.demo_recording(), "--model", "shoulder", "--why", "600")
+    assert late.returncode == 2
+    assert "nothing was decided from 600 s" in " ".join(late.stderr.replace("│", " ").split())
+    both = img2imu("classify", i2e.demo_recording(), "--model", "shoulder", "--why", "6", "--json")
+    assert both.returncode == 2
+    assert "takes no --json" in " ".join(both.stderr.replace("│", " ").split())
