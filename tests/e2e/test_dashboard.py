@@ -303,13 +303,20 @@ def test_other_interfaces_get_a_token() -> None:
         Address.read("127.0.0.1:0", "short")
 
 
-def test_the_page_in_the_docs_is_true() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text(encoding="utf-8")
-    (snippet,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+def ran(snippet: str) -> str:
     command = [sys.executable, "-W", "error", "-c", snippet]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\n", done.stdout)
+    return done.stdout
+
+
+def test_the_page_in_the_docs_is_true() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text(encoding="utf-8")
+    live, why = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\n", ran(live))
+    said = ran(why).splitlines()
+    assert "With the tenth that matters most hidden" in said[0]
+    assert said[2] == "(64, 35)"
 
 
 async def test_what_ended_and_what_failed_are_told(model: i2e.Model) -> None:
