@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import typer
 
 import img2imu_edge as i2e
 
@@ -156,6 +157,32 @@ def test_commands_that_pages_name_exist() -> None:
         named |= found
         assert set(re.findall(r"(?:^|`)make ([a-z][\w-]*)", code, re.MULTILINE)) <= set(targets), path.name
     assert named > {"demo", "run", "classify", "finetune", "export", "verify", "doctor"}
+
+
+def options(command: Any) -> set[str]:
+    """All options of a command, those of its own commands included."""
+    own = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return own.union(*(options(one) for one in getattr(command, "commands", {}).values()))
+
+
+def test_options_that_pages_name_exist() -> None:
+    known = {}
+    for entry in entry_points(group="img2imu.commands"):
+        app = entry.load()
+        if not isinstance(app, typer.Typer):
+            function, app = app, typer.Typer()
+            app.command()(function)
+        known[entry.name] = options(typer.main.get_command(app))
+    checked = 0
+    for path in (ROOT / "README.md", *DOCS.rglob("*.md")):
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in re.findall(r"(?:^|[`/$ ])img2imu ([a-z]+ [^`\n#]*)", text, re.MULTILINE):
+            command, *words = line.split()
+            named = {word for word in words if re.fullmatch(r"--[a-z][\w-]*", word)}
+            if command in known:
+                assert named <= known[command], f"{path.name}: img2imu {line}"
+                checked += len(named)
+    assert checked > 100
 
 
 SNIPPETS = re.compile(r"^```(python|sh|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
