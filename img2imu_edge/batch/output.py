@@ -15,6 +15,7 @@ from img2imu_edge.batch.rows import Kind, join, kind_of
 from img2imu_edge.batch.worker import UNFINISHED, FileResult
 from img2imu_edge.errors import RecordingError
 from img2imu_edge.model import Model
+from img2imu_edge.sinks.files import keep_recording
 from img2imu_edge.whole import cannot_write, write_whole
 
 
@@ -87,11 +88,13 @@ def classify_archive(
 
     Raises:
         RecordingError: If `out` has another ending, or another run is writing it.
+        OutputError: If `out` is a recording, which would be lost.
         ModelError: If it cannot be written; what is done is kept.
     """
     kind, folder, digest = kind_of(out), pieces_folder(out), digest_of(model)
     if out.is_dir():
         raise RecordingError(f"{out} is a folder; name a file")
+    keep_recording(out)
     summary, made = Summary(), dict[str, Path]()
     with locked(folder):
         jobs = (make_job(file, model, digest, folder, kind) for file in files)

@@ -34,10 +34,10 @@ def write_csv(path: Path, source: str, decisions: Iterable[Decision], labels: Se
         labels: The model's classes.
 
     Raises:
-        OutputError: If it cannot be written.
+        OutputError: If it cannot be written, or a recording would be lost.
     """
     try:
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with open_text(path) as file:
             writer = csv.writer(file)
             writer.writerow((*COLUMNS, *score_columns(labels)))
             writer.writerows(_row(None, source, decision, labels) for decision in decisions)

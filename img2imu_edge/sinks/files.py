@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -18,12 +19,27 @@ def open_text(path: Path) -> TextIO:
     """A new file, in the place of the one there.
 
     Raises:
-        OutputError: If it cannot be written.
+        OutputError: If it cannot be written, or a recording would be lost.
     """
+    keep_recording(path)
     try:
         return _unbuffered(_WholeLines(path, "w"))
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def keep_recording(path: Path) -> None:
+    """See to it that decisions do not take the place of samples, as with `classify walk.csv --out walk.csv`.
+
+    Raises:
+        OutputError: If the file that is there is a recording.
+    """
+    with contextlib.suppress(OSError):  # what cannot be read is for who writes it to tell
+        if path.is_file():
+            with path.open("rb") as file:
+                columns = file.readline(1000).decode("utf-8-sig", "replace").split(",")
+            if {"time", "acc_x"} <= {column.strip() for column in columns}:
+                raise OutputError(f"{path} is a recording, which would be lost; choose another name")
 
 
 def open_stdout() -> TextIO:
@@ -35,7 +51,8 @@ def open_stdout() -> TextIO:
 
 
 def _unbuffered(raw: io.FileIO) -> TextIO:
-    return io.TextIOWrapper(raw, encoding="utf-8", newline="", write_through=True)
+    # A file's name may be any bytes: what is no UTF-8 is written as an escape, which JSON reads as it was.
+    return io.TextIOWrapper(raw, "utf-8", errors="backslashreplace", newline="", write_through=True)
 
 
 class _WholeLines(io.FileIO):

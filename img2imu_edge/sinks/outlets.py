@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from img2imu_edge.decision import Decision
+from img2imu_edge.errors import OutputError
 from img2imu_edge.sinks import Sink
 from img2imu_edge.sinks.jsonl import JsonLinesSink
 from img2imu_edge.sinks.messages import Decided, Event, Message
@@ -23,6 +24,9 @@ class Outlets:
     Args:
         sinks: Sinks that were not started.
 
+    Raises:
+        OutputError: If two of them are one and the same.
+
     Attributes:
         farewell: What people should know once all are closed, as pairs of an output's URL and a sentence.
     """
@@ -32,6 +36,9 @@ class Outlets:
         ordered = sorted(sinks, key=lambda sink: isinstance(sink, JsonLinesSink))
         self._outlets = [Outlet(sink) for sink in ordered]
         self.farewell: list[tuple[str, str]] = []
+        urls = [sink.url for sink in ordered]
+        if twice := next((url for url in urls if urls.count(url) > 1), None):
+            raise OutputError(f"{twice} is given twice; each output once, or one writes over the other")
 
     def __enter__(self) -> Self:
         for number, outlet in enumerate(self._outlets):

@@ -336,6 +336,22 @@ def test_tls_is_verified_unless_told_otherwise(tmp_path: Path) -> None:
         broker.stop()
 
 
+def test_topics_are_plain_whatever_sources_and_labels_are_called(broker: Broker, reader: Reader) -> None:
+    sink = open_sink(f"mqtt://127.0.0.1:{broker.port}/home?discovery=")
+    label, names = 'say "ah",\n🤸 + #/', ["left/wrist +#", "🤸", "two\nlines", "$SYS", "🦾"]
+    sink.start()
+    for name in names:
+        decision = Decision(1.0, label, 0.9, 1.0, "ok", {label: 0.9})
+        sink.take(Decided(name, decision))
+    assert sink.close() == 0
+    wait_for(lambda: ("home/status", "offline") in reader.got)
+    got = [(topic, json.loads(text)) for topic, text in reader.got if topic.endswith("/decision")]
+    assert [topic.split("/")[1] for topic, _ in got] == [
+        "left_wrist", "source", "two_lines", "sys", "source_2"
+    ]  # fmt: skip
+    assert [(data["source"], data["label"]) for _, data in got] == [(name, label) for name in names]
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [

@@ -164,6 +164,23 @@ def test_prometheus_reads_what_was_counted() -> None:
         metrics(sink.url)
 
 
+@pytest.mark.parametrize("label", ["arm, up", 'say "ah" \\', "two\nlines", "sauter à la corde 🤸", "{}"])
+async def test_any_label_is_read_as_it_was(label: str) -> None:
+    metrics_of, lines_of = PrometheusSink("127.0.0.1", 0), WebSocketSink("127.0.0.1", 0)
+    metrics_of.start()
+    lines_of.start()
+    try:
+        async with ws.connect(lines_of.url) as reader:
+            for sink in (metrics_of, lines_of):
+                sink.take(decided(1.0, label))
+            assert json.loads(await reader.recv())["label"] == label
+        got = await asyncio.to_thread(metrics, metrics_of.url)
+    finally:
+        metrics_of.close()
+        await asyncio.to_thread(lines_of.close)
+    assert got[f"img2imu_decisions_total|{label}|wrist|ok"] == 1
+
+
 def test_prometheus_asks_for_its_token() -> None:
     sink = PrometheusSink("127.0.0.1", 0, TOKEN)
     sink.start()

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -229,6 +230,64 @@ def test_any_label_and_source_come_back_from_a_table(label: str, tmp_path: Path)
     assert (row[f"score_{label}"], row["score_other"]) == ("0.25", "0.75")
 
 
+def test_a_name_that_is_no_utf_8_comes_back(tmp_path: Path) -> None:
+    paths, source = [tmp_path / "a.csv", tmp_path / "a.jsonl"], b"caf\xe9".decode("utf-8", "surrogateescape")
+    with Outlets([open_sink(str(path)) for path in paths]) as outlets:
+        outlets.send(Decided(source, Decision(1.0, "walking", 0.5, 1.0, "ok")))
+    assert next(csv.DictReader(paths[0].read_text().splitlines()))["source"] == r"caf\udce9"
+    assert json.loads(paths[1].read_text())["source"] == source
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "replay:walk.csv?speed=0", "--out", "walk.csv"],
+        ["run", "replay:walk.csv?speed=0", "--out", "link.jsonl"],
+        ["classify", "walk.csv", "--out", "walk.csv"],
+        ["classify", "walk.csv", "--out", "link.jsonl"],
+        ["classify", "--batch", "*.csv", "--out", "walk.csv"],
+    ],
+)
+def test_decisions_never_take_the_place_of_a_recording(command: list[str], tmp_path: Path) -> None:
+    walk = tmp_path / "walk.csv"
+    shutil.copy(i2e.demo_recording(), walk)
+    shutil.copy(walk, tmp_path / "other.csv")
+    (tmp_path / "link.jsonl").symlink_to(walk)
+    line = [Path(sys.executable).with_name("img2imu"), *command, "--model", "shoulder"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert re.search(r"error: (walk\.csv|link\.jsonl) is a recording, which would be lost", done.stderr)
+    assert walk.read_bytes() == i2e.demo_recording().read_bytes()
+
+
+def test_results_may_be_written_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        with Outlets([open_sink(str(tmp_path / "a.csv"), ["time", "acc_x"])]) as outlets:
+            outlets.send(decided(1.0))
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("target", ["a.csv", "./a.csv", "a.jsonl"])
+def test_the_same_file_twice_is_refused(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match=r"a\.\w+ is given twice"):
+        Outlets([open_sink(target), open_sink(target.removeprefix("./"))])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="there is no /sys, which nobody writes to")
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_place_that_cannot_be_written_to_is_told(name: str, img2imu: Run) -> None:
+    for command in (
+        ("run", "replay:/none.csv", "--out", f"/sys/kernel/{name}"),
+        ("classify", i2e.demo_recording(), "--out", f"/sys/kernel/{name}"),
+    ):
+        done = img2imu(*command, "--model", "shoulder")
+        assert done.returncode == 1
+        wanted = rf"error: cannot write /sys/kernel/{name}: (Permission denied|Read-only file system)"
+        assert re.search(wanted, done.stderr), done.stderr
+
+
 def test_parquet_is_for_the_batch_and_that_is_told(img2imu: Run, tmp_path: Path) -> None:
     out = tmp_path / "a.parquet"
     done = img2imu("classify", i2e.demo_recording(), "--model", "shoulder", "--out", out)
@@ -335,6 +394,10 @@ def test_a_reader_that_stops_reading_does_not_stop_decisions(tmp_path: Path) -> 
         ("pigeon://home", "mqtt://.*prometheus://.*ws://"),
         ("/nowhere/a.csv", "cannot write"),
         ("/nowhere/a", "cannot"),
+        ("/", "cannot write /: Is a directory"),
+        ("", "cannot write .: Is a directory"),
+        ("mqtt:broker", "needs a host"),
+        ("ws:8766", "needs a host"),
     ],
 )
 def test_what_can_never_work_is_told_at_once(target: str, says: str) -> None:
