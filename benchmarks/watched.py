@@ -133,7 +133,7 @@ async def _look(minute: float, page: Any, tab: Any, whole: Any, pid: int, cuts: 
     await tab.send("HeapProfiler.collectGarbage")
     metrics = {each["name"]: each["value"] for each in (await tab.send("Performance.getMetrics"))["metrics"]}
     processes = (await whole.send("SystemInfo.getProcessInfo"))["processInfo"]
-    reconnects = "+(document.querySelector('[data-fact=reconnects]')?.textContent ?? 0)"
+    reconnects = "(+document.querySelector('[data-fact=reconnects]')?.textContent || 0)"
     shown = await page.evaluate(f"[{reconnects}, cards[0]?.decisions.length ?? 0]")
     return Look(
         minute=minute,

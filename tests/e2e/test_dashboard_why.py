@@ -25,16 +25,19 @@ PANEL = "document.querySelector('.why p').textContent"
 
 
 class Watched:
-    """A wearable that has been listened to up to a time, and the dashboard that shows it."""
+    """Wearables that have been listened to up to a time, and the dashboard that shows them."""
 
-    def __init__(self, model: i2e.Model, source: str) -> None:
+    def __init__(self, model: i2e.Model, *sources: str) -> None:
         self.feed, self.model = Feed(), model
-        self.wearable = Wearable("left", i2e.open_source(source))
-        self.watcher = Watcher(self.feed, [self.wearable], model)
+        names = ["left", "right", "third"]
+        self.wearables = [
+            Wearable(name, i2e.open_source(url)) for name, url in zip(names, sources, strict=False)
+        ]
+        self.watcher = Watcher(self.feed, self.wearables, model)
         self.decisions: list[Decision] = []
 
     async def listen(self, until_s: float = 1e9) -> None:
-        async with contextlib.aclosing(classify_all([self.wearable], self.model)) as decisions:
+        async with contextlib.aclosing(classify_all(self.wearables, self.model)) as decisions:
             async for each, decision in decisions:
                 self.watcher.write(each.name, decision)
                 self.decisions.append(decision)
@@ -140,6 +143,20 @@ async def test_a_decision_of_the_timeline_is_explained_with_mouse_and_keys(watch
         assert explained < chosen.time - 5
         assert (await page.inner_text(".when")).endswith(f"{explained:.1f} s")
         assert page.errors == []
+
+
+async def test_three_wearables_asked_at_once_all_get_their_answer(model: i2e.Model) -> None:
+    watched = Watched(model, *[f"replay:{i2e.demo_recording()}?speed=40"] * 3)
+    await watched.listen(40.0)
+    async with watched.shown() as url, browser_page() as page:
+        await page.goto(url)
+        await until(page, "document.querySelectorAll('article.started').length === 3")
+        await page.evaluate("document.querySelectorAll('.why-button').forEach(button => button.click())")
+        await until(page, "document.querySelectorAll('.why.found').length === 3")
+        for said in await page.locator(".why p").all_inner_texts():
+            assert "With the tenth that matters most hidden" in said
+        assert page.errors == []
+    assert watched.answered == 3
 
 
 async def test_what_has_no_picture_says_so(watched: Watched) -> None:
