@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from img2imu_training.enrolment import Case, scored
+from img2imu_training.enrolment import scored
+from img2imu_training.enrolment_cases import BUDGETS, Case, see
+from img2imu_training.enrolment_strangers import OWN, rejections, see_strangers
+from img2imu_training.recipe import Recipe
+from img2imu_training.recordings import Corpus, TrainingSession
 
 from img2imu_edge.card import Novelty
+from img2imu_edge.errors import TrainingError
+from img2imu_edge.samples import ACCELEROMETER, STANDARD_GRAVITY
 
 
 @pytest.fixture
@@ -46,3 +54,46 @@ def test_one_that_is_enrolled_is(case: Case, method: str, budget: int) -> None:
 def test_to_adapt_the_known_ones_alone_tells_nothing_of_the_new_one(case: Case) -> None:
     found = scored(case, "known alone", 5, np.random.default_rng(0))
     assert (found.new, found.known) == (0.0, 1.0)
+
+
+RATE = 50.0
+
+
+def moved(hertz: float, axis: int, seconds: float, rng: np.random.Generator) -> np.ndarray:
+    """A swing along one axis, never twice the same."""
+    time = np.arange(0, seconds, 1 / RATE)
+    values = np.full((len(time), 3), STANDARD_GRAVITY / np.sqrt(3)) + 0.2 * rng.normal(size=(len(time), 3))
+    swing = 4 * np.sin(2 * np.pi * hertz * rng.uniform(0.95, 1.05) * time + rng.uniform(0, 6))
+    values[:, axis] += swing
+    return values.astype(np.float32)
+
+
+def test_strangers_stay_strange_and_the_wearers_own_are_known(quick: Recipe, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sessions = tuple(
+        TrainingSession(
+            f"{person} {label}", person, moved(hertz, axis, 30, rng), np.full(1500, label, np.int16)
+        )
+        for person in "abcdef"
+        for label, (hertz, axis) in enumerate([(0.7, 0), (1.7, 1), (3.0, 2)])
+    )
+    corpus = Corpus("made", RATE, ACCELEROMETER, ("slow", "brisk", "quick"), sessions, {})
+    noise = rng.normal(0, 8 / 0.01, (6000, 3)).astype(np.int16)
+    stranger = {
+        "acc": noise, "acc_scale": 0.01, "fs": RATE, "label": np.zeros(6000, np.int16), "classes": ["noise"],
+        "subject": np.zeros(6000, np.int16), "subjects": ["z"], "session": np.zeros(6000, np.int32),
+        "sessions": ["z"],
+    }  # fmt: skip
+    for name in ("noise", "made"):
+        np.savez(tmp_path / f"{name}.npz", **stranger)
+    seen = see(corpus, quick)
+    strange = see_strangers(seen, tmp_path, "made")
+    assert {name: len(each) for name, each in strange.items()} == {"noise": len(strange["noise"])}
+    found = rejections(seen, strange, 0)
+    assert found.keys() == {OWN, "noise"}
+    assert found[OWN].shape == found["noise"].shape == (1, 1 + len(BUDGETS))
+    assert found["noise"].min() > 0.9
+    assert found[OWN][:, -1].max() < 0.2
+    (tmp_path / "noise.npz").unlink()
+    with pytest.raises(TrainingError, match=r"no other \.npz file with the channels acc_x"):
+        see_strangers(seen, tmp_path, "made")
