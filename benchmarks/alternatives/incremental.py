@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 
 from benchmarks.alternatives.files import FILES
-from benchmarks.alternatives.ways import Answer, Array
+from benchmarks.alternatives.ways import DRIFT, Answer, Array
 from img2imu_edge.model import load_model
 from img2imu_edge.samples import SampleBlock
 from img2imu_edge.session import Session
@@ -33,6 +34,14 @@ class Ours:
         if not decisions or decisions[-1].status == "warming_up":
             return None
         return Answer(decisions[-1].label)
+
+
+class Drifting(Ours):
+    """Ours, with a device whose clock drifts: its samples are off the model's grid, and are resampled."""
+
+    def push(self, block: SampleBlock) -> Answer | None:
+        """Take in the samples of one hop."""
+        return super().push(replace(block, times=block.times * DRIFT))
 
 
 class Chunks:

@@ -100,21 +100,24 @@ def _splits(results: Results) -> str:
             f"{split.front_end_share:.0%}",
             f"{split.packets.median:.0f}",
             f"{split.off_grid.median:.0f}",
+            f"{split.off_grid_share:.0%}",
         ]
         for split in results.splits
     ]
     head = ["", "grid", "columns", "picture", "network", "decision", "rest", "whole", "front-end"]
-    return _table([*head, "packets", "52 Hz"], rows)
+    return _table([*head, "packets", "adrift", "front-end"], rows)
 
 
 def _fleets(results: Results) -> str:
+    """For each network: together, one by one, adrift."""
     networks = list(dict.fromkeys(fleet.network for fleet in results.fleets))
     sizes = list(dict.fromkeys(fleet.wearables for fleet in results.fleets))
     found = {(fleet.network, fleet.wearables): fleet for fleet in results.fleets}
     rows = []
     for size in sizes:
         fleets = [found[network, size] for network in networks]
-        rows.append([f"{size}", *(f"{f.together.median:,.0f} ({f.one_by_one.median:,.0f})" for f in fleets)])
+        spreads = [(fleet.together, fleet.one_by_one, fleet.adrift) for fleet in fleets]
+        rows.append([f"{size}", *(" · ".join(f"{s.median:,.0f}" for s in three) for three in spreads)])
     return _table(["wearables", *map(_network, networks)], rows, words=0)
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from benchmarks.alternatives.cost import Spread
 from benchmarks.alternatives.files import FILES
+from benchmarks.alternatives.ways import DRIFT
 from img2imu_edge.decision import DecisionMaker
 from img2imu_edge.model import Model, load_model
-from img2imu_edge.recording import Recording, demo_recording, read_recording
+from img2imu_edge.recording import demo_recording, read_recording
 from img2imu_edge.resample import Resampler
 from img2imu_edge.samples import SampleBlock
 from img2imu_edge.session import Session
@@ -24,7 +25,6 @@ STAGES = ("resample", "columns", "picture", "network", "decision", "session")
 """Samples to the grid; new columns; the window's picture; the network; smoothing, "unknown"; the rest."""
 
 _PACKET = 5
-_OTHER_RATE = 52.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Split:
         stages: Median microseconds of CPU of each of `STAGES`; `session` is what is left of the whole.
         whole: Of `Session.push`, with the samples of a hop in one block.
         packets: The same in blocks of five samples, as BLE brings them.
-        off_grid: The same in one block from a device of 52 Hz, which has to be resampled.
+        off_grid: The same in one block from a device whose clock drifts, so that its samples are resampled.
     """
 
     network: str
@@ -48,7 +48,17 @@ class Split:
     @property
     def front_end_share(self) -> float:
         """Share of the whole that samples to picture take."""
-        return sum(self.stages[name] for name in ("resample", "columns", "picture")) / self.whole.median
+        return self._front_end / self.whole.median
+
+    @property
+    def off_grid_share(self) -> float:
+        """The same of samples that have to be resampled: all that they cost more is the front-end's."""
+        more = self.off_grid.median - self.whole.median
+        return (self._front_end + more) / self.off_grid.median
+
+    @property
+    def _front_end(self) -> float:
+        return sum(self.stages[name] for name in ("resample", "columns", "picture"))
 
 
 def measure_split(network: str, decisions: int) -> Split:
@@ -61,7 +71,7 @@ def measure_split(network: str, decisions: int) -> Split:
     model, recording = load_model(FILES[network]), read_recording(demo_recording())
     hop = model.card.input.hop_columns * model.plan.hop
     stages = _Stages(model)
-    other = _at(recording, _OTHER_RATE)
+    drifting = replace(recording, times=recording.times * DRIFT)
     sessions = {
         "whole": (Session(model, 50.0, recording.channels), list(recording.blocks(hop)), 1),
         "packets": (
@@ -69,7 +79,7 @@ def measure_split(network: str, decisions: int) -> Split:
             list(recording.blocks(_PACKET)),
             hop // _PACKET,
         ),
-        "off_grid": (Session(model, _OTHER_RATE, other.channels), list(other.blocks(hop + 1)), 1),
+        "off_grid": (Session(model, 50.0, recording.channels), list(drifting.blocks(hop)), 1),
     }
     times: dict[str, list[float]] = defaultdict(list)
     warm = model.window_samples // hop + 2
@@ -113,10 +123,3 @@ class _Stages:
         result = call()
         self.times[name].append(time.process_time() - begin)
         return result
-
-
-def _at(recording: Recording, rate: float) -> Recording:
-    """A recording as a device of another rate would have made it."""
-    times = np.arange(recording.times[0], recording.times[-1], 1 / rate)
-    values = np.stack([np.interp(times, recording.times, axis) for axis in recording.values.T], axis=1)
-    return Recording(recording.name, times, values.astype(np.float32), recording.channels, None, rate)

@@ -16,6 +16,9 @@ from img2imu_edge.samples import SampleBlock
 
 Array = NDArray[np.float32]
 
+DRIFT = 1 + 50e-6
+"""Times of a device whose clock is 50 ppm slow, a quartz' tolerance: its samples are off the model's grid."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
@@ -78,6 +81,7 @@ WAYS = (
     Entry("ours-tiny", "img2imu-edge, ONNX", "ours", "tiny, int8", _OURS, "tiny-int8"),
     Entry("ours-tiny-tflite", "img2imu-edge, TFLite", "ours", "tiny, int8", _OURS, "tiny-tflite", _LITERT),
     Entry("ours-tiny-fp32", "img2imu-edge, ONNX", "ours", "tiny, float32", _OURS, "tiny-fp32"),
+    Entry("ours-drift", "img2imu-edge, adrift", "ours", "tiny, int8", "incremental:Drifting", "tiny-int8"),
     Entry("ours-small", "img2imu-edge, ONNX", "ours", "small, int8", _OURS, "small-int8"),
     Entry("ours-small-tflite", "img2imu-edge, TFLite", "ours", "small, int8", _OURS, "small-tflite", _LITERT),
     Entry("ours-small-fp32", "img2imu-edge, ONNX", "ours", "small, float32", _OURS, "small-fp32"),

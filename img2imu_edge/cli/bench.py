@@ -20,6 +20,8 @@ def bench(json: JsonFlag = False) -> None:
     plain way keeps the last window in NumPy, calls scipy.signal.spectrogram for each axis, resizes with
     Pillow, and runs the float32 network with ONNX Runtime's default options.
 
+    Other ways beside these, memory, many wearables at once: docs/benchmarks.md.
+
     Needs: pip install 'img2imu-edge[bench]'
     """
     console = Console(stderr=True)

@@ -44,9 +44,7 @@ def answers(way: Way, demo: Path) -> list[Answer]:
     """What a way says of a few windows."""
     window = 250 // HOP
     fed = islice(blocks(demo), FIRST - window + 1, FIRST + SOME)
-    found = [answer for block in fed if (answer := way.push(block)) is not None]
-    assert len(found) == SOME
-    return found
+    return [answer for block in fed if (answer := way.push(block)) is not None]
 
 
 def wanted(network: str) -> Array:
@@ -93,13 +91,16 @@ def test_the_front_end_in_the_graph_computes_the_same(
     np.testing.assert_allclose(found, wanted("tiny-fp32"), atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["ours-tiny", "ours-tiny-tflite", "plain", "forest", "minirocket"])
+@pytest.mark.parametrize(
+    "name", ["ours-tiny", "ours-drift", "ours-tiny-tflite", "plain", "forest", "minirocket"]
+)
 def test_every_other_way_decides_for_a_class(name: str, demo: Path) -> None:
     module = {"ours-tiny-tflite": "ai_edge_litert", "minirocket": "aeon", "forest": "sklearn"}.get(name)
     if module and find_spec(module) is None:
         pytest.skip(f"{module} is not installed")
-    labels = load_model("shoulder").card.labels
-    assert {answer.label for answer in answers(load(find(name)), demo)} <= {*labels, None}
+    found = answers(load(find(name)), demo)
+    assert len(found) in (SOME, SOME - 1)  # to resample, one has to wait for the samples after
+    assert {answer.label for answer in found} <= {*load_model("shoulder").card.labels, None}
 
 
 def test_a_run_becomes_a_page_with_its_figures(
