@@ -16,6 +16,7 @@ from benchmarks.alternatives.install import Installed, fresh, needed
 from benchmarks.alternatives.machine import Machine
 from benchmarks.alternatives.split import Split, measure_split
 from benchmarks.alternatives.ways import WAYS, possible
+from img2imu_edge.errors import BenchmarkError
 from img2imu_edge.strict import from_json
 
 Tell = Callable[[str], None]
@@ -92,9 +93,12 @@ class Results:
         """Read them.
 
         Raises:
-            StrictError: If they are of another version; the message names the key.
+            BenchmarkError: If the file cannot be read, or holds no results of this version.
         """
-        return from_json(cls, json.loads(path.read_text(encoding="utf-8")))
+        try:
+            return from_json(cls, json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise BenchmarkError(f"no results of this version in {path}: {error}; measure again") from error
 
 
 def run(effort: Effort, install: bool, tell: Tell = lambda what: None) -> Results:

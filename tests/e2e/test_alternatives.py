@@ -27,6 +27,7 @@ from benchmarks.alternatives.split import measure_split
 from benchmarks.alternatives.ways import WAYS, Answer, Array, Entry, Way, find, load
 from benchmarks.alternatives.worker import HOP, blocks
 from img2imu_edge.container import CARD, Container, pack, unpack
+from img2imu_edge.errors import BenchmarkError
 from img2imu_edge.model import load_model
 from img2imu_edge.recording import demo_recording, read_recording
 from img2imu_edge.spectrogram import stack
@@ -143,10 +144,15 @@ def test_a_run_becomes_a_page_with_its_figures(
 
 
 def test_a_way_that_cannot_be_made_says_why(demo: Path) -> None:
-    from img2imu_edge.errors import BenchmarkError
-
     with pytest.raises(BenchmarkError, match="KeyError: 'none'"):
         measure([Entry("none", "", "same", "", "")], demo, turns=1, decisions=1, starts=1)
+
+
+def test_results_of_another_version_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text('{"costs": []}', encoding="utf-8")
+    for name, why in (("old.json", "missing key 'machine'"), ("none.json", "No such file")):
+        with pytest.raises(BenchmarkError, match=why):
+            Results.load(tmp_path / name)
 
 
 def test_multiply_adds_are_those_of_the_layers() -> None:
