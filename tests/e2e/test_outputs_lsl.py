@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from ctypes.util import find_library
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,24 @@ def test_a_live_run_is_recorded(offline: list[Decision]) -> None:
     times = [at for _, at in got]
     assert times == sorted(times)
     assert times[-1] - times[0] > 1.0  # 100 decisions, twice a second, 20 times faster than life
+
+
+@pytest.mark.skipif(find_library("lsl") is not None, reason="the system has a liblsl")
+def test_that_liblsl_is_missing_is_told_with_where_to_get_it(tmp_path: Path) -> None:
+    """As on a Raspberry Pi, where pylsl comes without it."""
+    shutil.copytree(Path(pylsl.__file__).parent, tmp_path / "pylsl", ignore=shutil.ignore_patterns("*lsl*.*"))
+    line = [Path(sys.executable).with_name("img2imu"), "run", "virtual:", "--model", "shoulder"]
+    environment = {key: value for key, value in os.environ.items() if key != "PYLSL_LIB"}
+    done = subprocess.run(
+        [*line, "--out", "lsl:Wrist"],
+        env=environment | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "error: lsl: needs liblsl" in done.stderr
+    assert "github.com/sccn/liblsl" in done.stderr
 
 
 def test_an_option_that_there_is_not_is_told() -> None:
