@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,15 +57,18 @@ class Resampler:
     Attributes:
         late: Samples dropped because their time was not after the one before.
         invalid: Samples dropped because a value or the time was not finite.
+        tolerance: Seconds from a grid point within which a sample is taken as it is.
     """
 
     def __init__(self, rate_in: float, rate_out: float, channels: int, max_gap_s: float) -> None:
         self.rate_in, self.rate_out, self.max_gap_s = rate_in, rate_out, max_gap_s
         self.late = self.invalid = 0
+        self.tolerance = ALIGNED / rate_in
         self._channels = channels
         self._cutoff = min(rate_in, rate_out)
         self._reach = LOBES / self._cutoff
         self._taps = int(np.ceil(2 * self._reach * rate_in)) + 2
+        self._each_tap = np.arange(self._taps)
         self._may_take = rate_in <= rate_out * (1 + ALIGNED)
         self._started = self._on_grid = False
         self._latest = 0.0
@@ -95,21 +99,19 @@ class Resampler:
             times, values = times[finite], values[finite]
         if not len(times):
             return []
-        steps = np.diff(times, prepend=self._latest if self._started else times[0])
+        before = self._latest if self._started else times[0]
         self._latest = float(times[-1])
-        breaks = np.flatnonzero(np.abs(steps) > self.max_gap_s)
+        steps = _steps(before, times)
         segments = []
-        for piece in np.split(np.arange(len(times)), breaks):
-            if not len(piece):
-                continue
-            if not self._started or piece[0] in breaks:
+        for piece in _unbroken(np.abs(steps) > self.max_gap_s):
+            if piece.start or not self._started or abs(steps[0]) > self.max_gap_s:
                 segments += self.flush()
-                self._begin(float(times[piece[0]]))
+                self._begin(float(times[piece.start]))
                 self._started = True
             self._take_in(times[piece], values[piece])
             segments += self._emit(self._times[-1] - self._reach)
         latest = self._start + (self._next - 1) / self.rate_out
-        self._on_grid = self._may_take and abs(self._times[-1] - latest) <= ALIGNED / self.rate_in
+        self._on_grid = self._may_take and abs(self._times[-1] - latest) <= self.tolerance
         return segments
 
     def _pass_through(self, times: Times, values: Values) -> Segment | None:
@@ -122,9 +124,8 @@ class Resampler:
             self._all_real.flags.writeable = False  # it is given out again and again
         off = times - self._steps[:n]
         off -= self._start + self._next / self.rate_out
-        tolerance = ALIGNED / self.rate_in
         # In this order a NaN, which compares as False, is refused.
-        if not (off.max() <= tolerance and off.min() >= -tolerance and np.isfinite(values).all()):
+        if not (off.max() <= self.tolerance and off.min() >= -self.tolerance and np.isfinite(values).all()):
             return None
         self._latest = times.item(-1)
         self._next += n
@@ -141,6 +142,20 @@ class Resampler:
             fresh = np.ones(sum(map(len, times)), np.bool_)
             self._real = np.concatenate([self._real, fresh])[-self._taps :]
 
+    def reaches(self, times: Times, at: float) -> bool:
+        """Whether samples can decide a point of the grid, so that it is worth while to push them.
+
+        Args:
+            times: (n,) seconds, one at least; those of samples before them did not reach it.
+            at: The point's time, as the grid has it.
+        """
+        last = times[-1]
+        if self._next and last < at - self.tolerance:  # before a grid's first point its start is not known
+            return False
+        if not (self._next and last - self._reach < at):  # in these words, for a NaN is not known to be early
+            return True
+        return self._may_take and bool((np.abs(times - at) <= self.tolerance).any())
+
     def flush(self) -> list[Segment]:
         """What is still held back for samples that now will not come."""
         self._recall()
@@ -154,45 +169,54 @@ class Resampler:
 
     def _take_in(self, times: Times, values: Values) -> None:
         """Append to what is held, without late samples and with gaps bridged."""
-        latest = self._times[-1] if len(self._times) else -np.inf
-        fresh = times > np.maximum.accumulate(np.concatenate([[latest], times[:-1]]))
-        if not fresh.all():
+        held = len(self._times) > 0
+        latest = self._times[-1] if held else -np.inf
+        steps = _steps(latest, times)
+        if not steps.min() > 0:
+            fresh = times > np.maximum.accumulate(np.concatenate([[latest], times[:-1]]))
             self.late += int(len(fresh) - fresh.sum())
             times, values = times[fresh], values[fresh]
+            steps = _steps(latest, times)
         real = np.ones(len(times), np.bool_)
-        if len(self._times):
-            times = np.concatenate([self._times[-1:], times])
-            values = np.concatenate([self._values[-1:], values])
-            real = np.concatenate([self._real[-1:], real])
+        wide = steps > GAP / self.rate_in
+        wide[:1] &= held
+        if wide.any():
+            missing = np.where(wide, np.rint(steps * self.rate_in) - 1, 0).astype(np.int64)
+            times, values, real = _bridge(
+                np.concatenate([self._times[-1:], times]),
+                np.concatenate([self._values[-1:], values]),
+                np.concatenate([self._real[-1:], real]),
+                missing if held else missing[1:],
+            )
             self._times, self._values, self._real = self._times[:-1], self._values[:-1], self._real[:-1]
-        missing = np.rint(np.diff(times) * self.rate_in).astype(np.int64) - 1
-        missing[np.diff(times) <= GAP / self.rate_in] = 0
-        if missing.any():
-            times, values, real = _bridge(times, values, real, missing)
         self._times = np.concatenate([self._times, times])
         self._values = np.concatenate([self._values, values])
         self._real = np.concatenate([self._real, real])
 
     def _emit(self, sure_until: float) -> list[Segment]:
         """All grid points that are decided: those up to `sure_until`, and those right on a sample."""
-        tolerance = ALIGNED / self.rate_in
         last = self._times[-1]
-        count = int((last + tolerance - self._start) * self.rate_out) + 1 - self._next
+        count = int((last + self.tolerance - self._start) * self.rate_out) + 1 - self._next
         if count <= 0:
             return []
         at = self._start + np.arange(self._next, self._next + count) / self.rate_out
-        at = at[at <= last + tolerance]
-        nearest = np.searchsorted(self._times, at - tolerance).clip(max=len(self._times) - 1)
-        on_sample = (np.abs(self._times[nearest] - at) <= tolerance) & self._may_take
+        at = at[at <= last + self.tolerance]
+        if self._may_take:
+            nearest = np.minimum(self._times.searchsorted(at - self.tolerance), len(self._times) - 1)
+            on_sample = np.abs(self._times[nearest] - at) <= self.tolerance
+        else:
+            on_sample = np.zeros(len(at), np.bool_)
         ready = on_sample | (at <= sure_until)
         count = len(at) if ready.all() else int(ready.argmin())
         if count == 0:
             return []
-        at, nearest, on_sample = at[:count], nearest[:count], on_sample[:count]
-        values, real = self._values[nearest], self._real[nearest]
-        between = ~on_sample
-        if between.any():
-            values[between], real[between] = self._interpolate(at[between])
+        at, on_sample = at[:count], on_sample[:count]
+        if not on_sample.any():
+            values, real = self._interpolate(at)
+        else:
+            values, real = self._values[nearest[:count]], self._real[nearest[:count]]
+            if not on_sample.all():
+                values[~on_sample], real[~on_sample] = self._interpolate(at[~on_sample])
         segment = Segment(self._start, self._next == 0, values, real)
         self._next += count
         self._forget(self._start + self._next / self.rate_out - self._reach)
@@ -200,16 +224,17 @@ class Resampler:
 
     def _interpolate(self, at: Times) -> tuple[Values, Flags]:
         """Lanczos interpolation with the cut-off at the lower of the two rates, weights summing to one."""
-        first = np.searchsorted(self._times, at - self._reach)
-        taps = first[:, None] + np.arange(self._taps)
-        inside = taps < len(self._times)
-        taps = taps.clip(max=len(self._times) - 1)
+        held = len(self._times)
+        taps = self._times.searchsorted(at - self._reach)[:, None] + self._each_tap
+        inside = taps < held
+        taps = np.minimum(taps, held - 1)
         x = (at[:, None] - self._times[taps]) * self._cutoff
-        weights = np.sinc(x) * np.sinc(x / LOBES) * (inside & (np.abs(x) < LOBES))
+        weights = _lanczos(x)
+        weights *= inside
         weights /= weights.sum(axis=1, keepdims=True)
         values = np.einsum("kt,ktc->kc", weights, self._values[taps])
-        after = np.searchsorted(self._times, at).clip(1, max(len(self._times) - 1, 1))
-        after = after.clip(max=len(self._times) - 1)
+        # Both neighbours must be real; at the end of a stream a point may lie past the last sample.
+        after = np.minimum(np.maximum(self._times.searchsorted(at), min(1, held - 1)), held - 1)
         return values.astype(np.float32), self._real[after] & self._real[np.maximum(after - 1, 0)]
 
     def _forget(self, before: float) -> None:
@@ -221,6 +246,35 @@ class Resampler:
                 self._values[keep:],
                 self._real[keep:],
             )
+
+
+def _steps(latest: float, times: Times) -> Times:
+    """From each sample to the next, the first one's from `latest`."""
+    steps = np.empty(len(times))
+    steps[:1] = times[:1] - latest
+    np.subtract(times[1:], times[:-1], out=steps[1:])
+    return steps
+
+
+def _unbroken(breaks: Flags) -> list[slice]:
+    """The stretches without a break, each of which may begin with one."""
+    if not breaks[1:].any():
+        return [slice(0, len(breaks))]
+    bounds = [0, *(np.flatnonzero(breaks[1:]) + 1).tolist(), len(breaks)]
+    return [slice(*pair) for pair in pairwise(bounds)]
+
+
+def _lanczos(x: Times) -> Times:
+    """The kernel sinc(x) sinc(x / lobes), 0 from its last zero crossing on."""
+    far = np.abs(x) >= LOBES
+    x = x * np.pi
+    x[x == 0] = 1e-20  # where it is 1, as the quotients then are
+    weights = np.sin(x)
+    weights *= np.sin(x / LOBES)
+    weights /= x * x
+    weights *= LOBES
+    weights[far] = 0.0
+    return weights
 
 
 def _bridge(

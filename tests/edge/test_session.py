@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import img2imu_edge as i2e
+from img2imu_edge.resample import LOBES
 from img2imu_edge.samples import ACCELEROMETER
 
 
@@ -27,6 +30,11 @@ def excerpt(recording: i2e.Recording, keep: np.ndarray) -> i2e.Recording:
     )
 
 
+def timed(recording: i2e.Recording, rate: float) -> i2e.Recording:
+    """The same samples at another rate."""
+    return replace(recording, times=np.arange(len(recording)) / rate, rate=rate)
+
+
 @pytest.fixture
 def session(model: i2e.Model, recording: i2e.Recording) -> i2e.Session:
     return i2e.Session(model, recording.rate, recording.channels)
@@ -42,12 +50,33 @@ def test_decisions_do_not_depend_on_how_samples_were_chunked(
     keep = rng.random(2000) > data.draw(st.sampled_from([0.0, 0.05]))
     if data.draw(st.booleans()):
         keep[600:1000] = False
-    part = excerpt(recording, np.flatnonzero(keep))
+    part = excerpt(timed(recording, data.draw(st.sampled_from([50, 52, 100]))), np.flatnonzero(keep))
     scale = data.draw(st.sampled_from([1, 10, 300]))
     sizes = rng.integers(1, scale + 1, size=len(part)).tolist()
     sizes = sizes[: int(np.searchsorted(np.cumsum(sizes), len(part))) + 1]
     fresh = i2e.Session(model, part.rate, part.channels)
     assert decide(fresh, part, sizes) == i2e.classify_recording(part, model)
+
+
+@pytest.mark.parametrize("rate", [50, 52, 100])
+def test_a_decision_comes_with_the_first_sample_that_settles_it(
+    model: i2e.Model, recording: i2e.Recording, rate: float
+) -> None:
+    part = timed(recording, rate)
+    session = i2e.Session(model, rate, part.channels)
+    delay = 0 if rate == model.card.input.rate else LOBES / min(rate, model.card.input.rate)
+    made = 0
+    for _ in range(2):  # the second time is after the device's clock began anew
+        for k in range(1500):
+            block = i2e.SampleBlock(part.times[k : k + 1], part.values[k : k + 1], part.channels)
+            decisions = session.push(block)
+            for decision in decisions if k else ():  # the first sample also ends what was before
+                made += 1
+                assert part.times[k - 1] - 1e-9 <= decision.time + delay <= part.times[k] + 1e-9
+    spec, plan = model.card.input, model.plan
+    first = (plan.frame - 1 + (spec.columns - 1) % spec.hop_columns * plan.hop) / spec.rate + delay
+    apart = spec.hop_columns * plan.hop / spec.rate
+    assert made == 2 * (int((part.times[1499] - first) / apart) + 1)
 
 
 def test_nothing_is_decided_before_the_first_window_is_full(
