@@ -27,7 +27,9 @@ class Explanation:
     Attributes:
         label: The class that is explained.
         probability: What the network gives it for this window alone: calibrated, not smoothed over time.
-        without: The same with the tenth of the parts hidden that matter most.
+        likeliest: The class that it finds likeliest in this window.
+        likeliest_probability: What it gives that one.
+        without: The label's probability with the tenth of the parts hidden that matter most.
         effects: (axes, bands, times), by how much the label's log odds fall when that part is hidden; below 0
             for what speaks against it.
         picture: (axes, rows, columns), what the window looks like, cells from 0 to 1.
@@ -40,6 +42,8 @@ class Explanation:
 
     label: str
     probability: float
+    likeliest: str
+    likeliest_probability: float
     without: float
     effects: Array
     picture: Array
@@ -98,9 +102,10 @@ class Explanation:
         where = f"mostly {place}" if place else f"spread over the picture ({most})"
         if not (self.effects > 0).any():
             where = "nothing in the picture speaks for it"
-        label = self.label.replace("_", " ")
+        label, rival = self.label.replace("_", " "), self.likeliest.replace("_", " ")
+        against = f" in this window alone, against {rival} with {self.likeliest_probability:.0%}"
         return (
-            f"{label}, {self.probability:.0%}: {where}. "
+            f"{label}, {self.probability:.0%}{against if rival != label else ''}: {where}. "
             f"With the tenth that matters most hidden: {self.without:.0%}."
         )
 

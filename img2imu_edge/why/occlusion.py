@@ -40,7 +40,8 @@ def explain(model: Model, seen: Array, label: str | None = None) -> Explanation:
         raise ValueError(f"the model has no label {label!r}; it has {', '.join(labels)}")
     parts = parts_of(model, seen)
     logits = model.engine.run(seen).logits
-    at = int(logits.argmax()) if label is None else labels.index(label)
+    top = int(logits.argmax())
+    at = top if label is None else labels.index(label)
     temperature = model.card.decision.temperature
     odds = float(_log_odds(logits[None] / temperature, at)[0])
     shape = (len(parts.picture), len(parts.bands), TIMES)
@@ -55,6 +56,8 @@ def explain(model: Model, seen: Array, label: str | None = None) -> Explanation:
     return Explanation(
         label=labels[at],
         probability=_probability(odds),
+        likeliest=labels[top],
+        likeliest_probability=_probability(float(_log_odds(logits[None] / temperature, top)[0])),
         without=_probability(float(_log_odds(without[None] / temperature, at)[0])),
         effects=effects.reshape(shape).astype(np.float32),
         picture=parts.picture,

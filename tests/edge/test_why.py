@@ -138,6 +138,9 @@ def test_it_finds_where_a_network_looks(
     assert found.without < found.probability
     against = explain(looking, seen, "dull")
     assert "nothing in the picture speaks for it" in against.sentence()
+    assert against.sentence().startswith(
+        f"dull, {against.probability:.0%} in this window alone, against bright with {found.probability:.0%}: "
+    )
     assert set(against.axes.values()) == {0}
     assert np.array_equal(against.effects, -found.effects)
 
