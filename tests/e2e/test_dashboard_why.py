@@ -159,6 +159,20 @@ async def test_three_wearables_asked_at_once_all_get_their_answer(model: i2e.Mod
     assert watched.answered == 3
 
 
+async def test_a_page_asks_again_while_others_are_answered(watched: Watched) -> None:
+    async with watched.shown() as url, browser_page() as page:
+        await page.goto(url)
+        await until(page, "!!document.querySelector('article.started')")
+        watched.watcher._explainer._busy = True
+        await page.evaluate("document.querySelector('.why-button').click()")
+        await until(page, "questions.waiting.size === 1")  # it has been told to come again
+        assert await page.evaluate(PANEL) == "Looking …"
+        watched.watcher._explainer._busy = False
+        await until(page, f"{PANEL}.includes('With the tenth that matters most hidden')")
+        assert await page.evaluate("[questions.asked, questions.waiting.size]") == [None, 0]
+        assert page.errors == []
+
+
 async def test_what_has_no_picture_says_so(watched: Watched) -> None:
     async with watched.shown() as url, browser_page() as page:
         await page.goto(url)
