@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import hashlib
-import re
 import socket
-from importlib.resources import files
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from img2imu_edge.dashboard.address import PROTOCOL, Address, is_own_name, is_own_origin
 from img2imu_edge.dashboard.feed import Client, Feed
+from img2imu_edge.dashboard.page import read_page
 from img2imu_edge.errors import Img2ImuError, MissingExtraError
 from img2imu_edge.interfaces import own_address
 from img2imu_edge.web import WebServer, listen
@@ -40,7 +37,7 @@ class Dashboard:
         self._feed, self._address = feed, address
         self._port = address.port
         self._server: WebServer | None = None
-        self._page, self._headers = _page()
+        self._page, self._headers = read_page()
 
     @property
     def url(self) -> str:
@@ -147,24 +144,3 @@ async def _serve(browser: WebSocket, client: Client) -> None:
     finally:
         sender.cancel()
         await asyncio.gather(sender, return_exceptions=True)
-
-
-def _page() -> tuple[str, dict[str, str]]:
-    """The page, and headers that let it do what it does and nothing else."""
-    page = files("img2imu_edge.dashboard").joinpath("page.html").read_text(encoding="utf-8")
-    policy = "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-    policy += "frame-ancestors 'none'; "
-    policy += "; ".join(f"{tag}-src {_digest(page, tag)}" for tag in ("script", "style"))
-    return page, {
-        "Content-Security-Policy": policy,
-        "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-    }
-
-
-def _digest(page: str, tag: str) -> str:
-    """What names the one script, or style sheet, of the page in its policy."""
-    found = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-    digest = hashlib.sha256(found.group(1).encode() if found else b"").digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
