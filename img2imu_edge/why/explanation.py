@@ -13,7 +13,7 @@ from img2imu_edge.why.parts import Band, Indices
 
 _SENSORS = ("accelerometer", "gyroscope")
 _MOSTLY = 0.5
-"""Share of all that speaks for a label from which a place is named for it."""
+"""Share of what speaks for a label, from which an axis, a band or a time is named for it."""
 _MORE = 0.2
 """By how much that share must be more than if all were spread evenly."""
 _AXES_NAMED = 2
@@ -83,23 +83,30 @@ class Explanation:
         edges = self._edges()
         return list(zip(edges[:-1], edges[1:], self._shares((0, 1)), strict=True))
 
-    def place(self) -> str:
-        """Where most of what speaks for the label is: "gyroscope y, 0.5–2 Hz, in the last 2 s"; or empty."""
-        evidence = np.maximum(self.effects, 0)
+    def place(self) -> tuple[str, float]:
+        """Where most of what speaks for the label is, and the share of all that is there.
+
+        Returns:
+            Such as "gyroscope y, 0.5–2 Hz, in the last 2 s", or nothing if it is spread; and 0 to 1.
+        """
+        evidence = np.maximum(self.effects.astype(np.float64), 0)
         axes, name = _axes_named(evidence.sum(axis=(1, 2)))
-        evidence = evidence[axes]
-        band = self._bands_named(evidence.sum(axis=(0, 2)))
+        found = evidence[axes]
+        bands, band = self._bands_named(found.sum(axis=(0, 2)))
+        times, time = self._times_named(found.sum(axis=(0, 1)))
         if band == _LEVEL:
             name, band = f"{_LEVEL} of {name or 'all axes'}", ""
-        words = [name, band, self._times_named(evidence.sum(axis=(0, 1)))]
-        return ", ".join(word for word in words if word)
+        share = float(found[:, bands, times].sum() / max(float(evidence.sum()), 1e-12))
+        return ", ".join(word for word in (name, band, time) if word), share
 
     def sentence(self) -> str:
         """The explanation for people."""
-        place = self.place()
-        axis = int(np.argmax(list(self.axes.values())))
-        most = f"{_joined([axis])} the most, {self.axes[self.channels[axis]]:.0%}"
-        where = f"mostly {place}" if place else f"spread over the picture ({most})"
+        place, share = self.place()
+        where = f"above all {place} ({share:.0%} of what speaks for it)"
+        if not place:
+            axis = int(np.argmax(list(self.axes.values())))
+            most = self.axes[self.channels[axis]]
+            where = f"spread over the picture ({_joined([axis])} the most, {most:.0%})"
         if not (self.effects > 0).any():
             where = "nothing in the picture speaks for it"
         label, rival = self.label.replace("_", " "), self.likeliest.replace("_", " ")
@@ -122,24 +129,24 @@ class Explanation:
         edges: list[float] = (self.seconds * (1 - begun)).tolist()
         return edges
 
-    def _bands_named(self, shares: NDArray[np.floating]) -> str:
+    def _bands_named(self, shares: NDArray[np.floating]) -> tuple[slice, str]:
         levels = sum(band.is_level for band in self.bands)
         if levels and shares[:levels].sum() > _MOSTLY * shares.sum():
-            return _LEVEL
+            return slice(levels), _LEVEL
         run = _run(shares[levels:])
         if run is None:
-            return ""
-        first, last = run
-        return f"{self.bands[levels + first].low:.2g}–{self.bands[levels + last - 1].high:.2g} Hz"
+            return slice(None), ""
+        first, last = levels + run[0], levels + run[1]
+        return slice(first, last), f"{self.bands[first].low:.2g}–{self.bands[last - 1].high:.2g} Hz"
 
-    def _times_named(self, shares: NDArray[np.floating]) -> str:
+    def _times_named(self, shares: NDArray[np.floating]) -> tuple[slice, str]:
         run, edges = _run(shares), self._edges()
         if run is None:
-            return ""
+            return slice(None), ""
         first, last = run
         if last == len(shares):
-            return f"in the last {edges[first]:.1f} s"
-        return f"{edges[first]:.1f} to {edges[last]:.1f} s before the end"
+            return slice(first, last), f"in the last {edges[first]:.1f} s"
+        return slice(first, last), f"{edges[first]:.1f} to {edges[last]:.1f} s before the end"
 
 
 def _axes_named(shares: NDArray[np.floating]) -> tuple[list[int], str]:

@@ -131,8 +131,10 @@ def test_it_finds_where_a_network_looks(
         frequencies = seen.reshape(3, 2, model.plan.rows, -1)[:, :, 8:]
         frequencies[..., :6] = 0.1
     found = explain(looking, seen, "bright")
-    assert found.place() == said
-    assert found.sentence().startswith(f"bright, {found.probability:.0%}: mostly {said}. ")
+    assert found.place() == (said, pytest.approx(1))
+    assert found.sentence().startswith(
+        f"bright, {found.probability:.0%}: above all {said} (100% of what speaks for it). "
+    )
     assert engine.asked == found.effects.size + 2 <= 482
     assert found.axes[found.channels[axis]] == pytest.approx(1)
     assert found.without < found.probability
@@ -159,6 +161,7 @@ def test_the_figures_fit_together(any_model: i2e.Model, recording: i2e.Recording
     assert found.picture.shape == (6, plan.rows, columns)
     assert sum(found.axes.values()) == pytest.approx(1)
     assert sum(found.sensors.values()) == pytest.approx(1)
+    assert 0 < found.place()[1] <= 1
     assert sum(share for _, share in found.frequencies) == pytest.approx(1)
     assert sum(share for *_, share in found.times) == pytest.approx(1)
     assert (found.times[0][0], found.times[-1][1]) == (5.0, 0.0)
