@@ -54,10 +54,10 @@ class Lines:
 
 def _numbers(line: bytes) -> tuple[float, ...] | None:
     try:
-        values = tuple(float(field) for field in line.replace(b"\t", b",").split(b","))
+        values = tuple(map(float, line.replace(b"\t", b",").split(b",")))
     except ValueError:
         return None
-    return values if all(abs(value) <= _LARGEST for value in values) else None  # NaN neither
+    return values if all(map(_LARGEST.__ge__, map(abs, values))) else None  # NaN neither
 
 
 class CsvLines:

@@ -1,4 +1,4 @@
-"""Layout: a packet's bytes, described in a line of text, decoded with one view by NumPy.
+"""Layout: a packet's bytes, described in a line of text, decoded with one call of `struct`.
 
     0x55 sequence:u8 skip:1 0x0c gyr_x:i16 gyr_y:i16 gyr_z:i16 acc_x:i16 acc_y:i16 acc_z:i16
     ticks:u16 (acc_x:i16 acc_y:i16 acc_z:i16)*3
@@ -11,19 +11,19 @@ number and time stamp, all other names are channels. What is in parentheses repe
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from img2imu_bridge.profiles import PacketError
-from img2imu_bridge.profiles.numbers import to_float64
 
 SEQUENCE, TICKS = "sequence", "ticks"
 
-_TYPES = {"i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "f32", "f64"}
-_WORD = re.compile(r"(0x[0-9a-fA-F]{2})|skip:(\d+)|([a-z]\w*):([iuf]\d+)")
+_TYPES = {
+    "i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I", "i64": "q", "u64": "Q",
+    "f32": "f", "f64": "d",
+}  # fmt: skip
+_WORD = re.compile(r"(0x[0-9a-fA-F]{2})|skip:(\d{1,3})|([a-z]\w*):([iuf]\d+)")
 _GROUP = re.compile(r"([^()]*)\(([^()]+)\)\*(\d*)\s*")
 
 
@@ -31,27 +31,38 @@ class Body(NamedTuple):
     """A packet's content.
 
     Attributes:
-        values: (samples, channels) float64 as sent, without scale.
+        samples: The channels' numbers of each sample, as sent, without scale.
         sequence: Its number, None without one.
         ticks: Its time stamp, None without one.
     """
 
-    values: NDArray[np.float64]
+    samples: list[tuple[float, ...]]
     sequence: int | None
     ticks: int | None
 
 
+class _Whole(NamedTuple):
+    """Where a whole number stands."""
+
+    place: slice
+    signed: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Words that stand together: their names and the bytes that they take."""
+    """Words that stand together.
 
-    kind: np.dtype[np.void]
-    constants: tuple[tuple[str, int], ...]
+    Attributes:
+        channels: Their names.
+        numbers: Those of the channels; what else there is counts as padding.
+        wholes: The packet's number and time stamp.
+        constants: Where a constant byte stands, and what it is.
+    """
 
-    @property
-    def channels(self) -> tuple[str, ...]:
-        names = self.kind.names or ()
-        return tuple(name for name in names if name[0] != "_" and name not in (SEQUENCE, TICKS))
+    channels: tuple[str, ...]
+    numbers: struct.Struct
+    wholes: dict[str, _Whole]
+    constants: tuple[tuple[int, int], ...]
 
 
 class Layout:
@@ -72,18 +83,24 @@ class Layout:
 
     def __init__(self, text: str, order: Literal["little", "big"] = "little") -> None:
         match = _GROUP.fullmatch(text.strip())
-        head, group, times = match.groups() if match else (text, "", "1")
-        self._order = "<" if order == "little" else ">"
+        head, group, times = match.groups() if match else ("", text, "1")
+        self._order: Literal["little", "big"] = order
         self._head, self._group = self._part(head), self._part(group)
         self._times = int(times) if times else None
-        self.channels = (self._group if group else self._head).channels
+        self._start, self._size = self._head.numbers.size, self._group.numbers.size
+        self.channels = self._group.channels
         if not self.channels:
             raise ValueError(f"no channel in {text!r}")
-        if group and self._head.channels:
+        if self._head.channels:
             raise ValueError("channels before a group would come once for many samples; put them into it")
         if self._times == 0:
             raise ValueError("a group that comes 0 times holds nothing")
-        self.sequence_bits, self.tick_bits = self._bits(SEQUENCE), self._bits(TICKS)
+        wholes = self._head.wholes if match else self._group.wholes
+        self._sequence, self._ticks = wholes.get(SEQUENCE), wholes.get(TICKS)
+        self.sequence_bits, self.tick_bits = _bits(self._sequence), _bits(self._ticks)
+        self._constants = [(slice(at, at + 1), bytes((byte,))) for at, byte in self._head.constants]
+        for at, byte in self._group.constants:
+            self._constants.append((slice(self._start + at, None, self._size), bytes((byte,))))
 
     def decode(self, value: bytes) -> Body:
         """Read a packet.
@@ -91,20 +108,14 @@ class Layout:
         Raises:
             PacketError: If its length or a constant byte is another one.
         """
-        head, group = self._head.kind, self._group.kind
-        count = 1
-        if group.itemsize:
-            count = self._times or (len(value) - head.itemsize) // group.itemsize
-        if count < 1 or len(value) != head.itemsize + count * group.itemsize:
+        count = self._times or (len(value) - self._start) // self._size
+        if count < 1 or len(value) != self._start + count * self._size:
             raise PacketError(f"{len(value)} bytes do not fit the layout")
-        top = np.frombuffer(value, head, 1) if head.itemsize else np.empty(1, head)
-        body = np.frombuffer(value, group, count, head.itemsize) if group.itemsize else top
-        for part, found in ((self._head, top), (self._group, body)):
-            for name, wanted in part.constants:
-                if np.any(found[name] != wanted):
-                    raise PacketError(f"a byte is {int(found[name][0]):#04x} instead of {wanted:#04x}")
-        values = to_float64(np.stack([body[name] for name in self.channels], axis=1))
-        return Body(values, self._scalar(top, SEQUENCE), self._scalar(top, TICKS))
+        for places, wanted in self._constants:
+            if other := value[places].strip(wanted):
+                raise PacketError(f"a byte is {other[0]:#04x} instead of {wanted[0]:#04x}")
+        samples = list(self._group.numbers.iter_unpack(value[self._start :]))
+        return Body(samples, self._whole(self._sequence, value), self._whole(self._ticks, value))
 
     def blank(self, samples: int = 1) -> bytes:
         """A packet that fits, with all numbers 0.
@@ -112,37 +123,39 @@ class Layout:
         Args:
             samples: How many it holds, where the layout leaves that open.
         """
-        count = self._times or samples
-        head, body = np.zeros(1, self._head.kind), np.zeros(count, self._group.kind)
-        for part, found in ((self._head, head), (self._group, body)):
-            for name, wanted in part.constants:
-                found[name] = wanted
-        return head.tobytes() + body.tobytes()
+        packet = bytearray(self._start + (self._times or samples) * self._size)
+        for places, wanted in self._constants:
+            packet[places] = wanted * len(packet[places])
+        return bytes(packet)
 
-    @staticmethod
-    def _scalar(head: NDArray[np.void], name: str) -> int | None:
-        return int(head[name][0]) if name in (head.dtype.names or ()) else None
-
-    def _bits(self, name: str) -> int:
-        fields = dict(self._head.kind.fields or {})
-        return 8 * fields[name][0].itemsize if name in fields else 0
+    def _whole(self, whole: _Whole | None, value: bytes) -> int | None:
+        return None if whole is None else int.from_bytes(value[whole.place], self._order, signed=whole.signed)
 
     def _part(self, text: str) -> _Part:
-        fields: list[tuple[str, str]] = []
-        constants: list[tuple[str, int]] = []
+        channels: list[str] = []
+        wholes: dict[str, _Whole] = {}
+        constants: list[tuple[int, int]] = []
+        size, codes = 0, "<" if self._order == "little" else ">"
         for word in text.split():
             match = _WORD.fullmatch(word)
             if not match or (match[4] and match[4] not in _TYPES):
                 raise ValueError(f"{word!r} is no constant such as 0x55, no skip:2, no acc_x:i16")
-            hidden = f"_{len(fields)}"
-            if match[1]:
-                fields.append((hidden, "u1"))
-                constants.append((hidden, int(match[1], 16)))
-            elif match[2]:
-                fields.append((hidden, f"V{int(match[2])}"))
-            else:
-                fields.append((match[3], f"{self._order}{match[4][0]}{int(match[4][1:]) // 8}"))
-        names = [name for name, _ in fields]
-        if len(set(names)) < len(names):
-            raise ValueError(f"a name comes twice in {text!r}")
-        return _Part(np.dtype(fields), tuple(constants))
+            constant, skipped, name, kind = match.groups()
+            if name in channels or name in wholes:
+                raise ValueError(f"a name comes twice in {text!r}")
+            width = int(kind[1:]) // 8 if kind else int(skipped or 1)
+            if constant:
+                constants.append((size, int(constant, 16)))
+            elif name in (SEQUENCE, TICKS):
+                if kind[0] == "f":
+                    raise ValueError(f"{word!r} is no whole number, such as {name}:u{kind[1:]}")
+                wholes[name] = _Whole(slice(size, size + width), kind[0] == "i")
+            elif name:
+                channels.append(name)
+            codes += _TYPES[kind] if name in channels else f"{width}x"
+            size += width
+        return _Part(tuple(channels), struct.Struct(codes), wholes, tuple(constants))
+
+
+def _bits(whole: _Whole | None) -> int:
+    return 8 * (whole.place.stop - whole.place.start) if whole else 0

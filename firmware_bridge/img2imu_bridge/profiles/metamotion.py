@@ -10,14 +10,13 @@ the packets in its tests.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from img2imu_bridge.profiles import Device, Packet, PacketError, Stream, Wishes
 from img2imu_bridge.profiles.coded import CodedProfile, answer_that
-from img2imu_bridge.profiles.numbers import to_values
+from img2imu_bridge.profiles.numbers import scaled
 from img2imu_bridge.profiles.table import UNITS, Recognition
 from img2imu_bridge.profiles.template import nearest
 from img2imu_edge.errors import SourceError
@@ -36,6 +35,7 @@ _READ: Final = 0x80
 _POWER, _ENABLE, _CONFIG = 1, 2, 3
 _DEFAULT_RATE: Final = 50.0
 _SAMPLES: Final = 3
+_PACKET: Final = struct.Struct(f"<2x{3 * _SAMPLES}h")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +106,9 @@ class MetaMotionDecoder:
         module = self._going.get((value[0], value[1])) if len(value) >= 2 else None
         if characteristic != NOTIFY or module is None:
             return []
-        if len(value) != 2 + 6 * _SAMPLES:
+        if len(value) != _PACKET.size:
             raise PacketError(f"{len(value)} bytes are not {_SAMPLES} samples")
-        counts = np.frombuffer(value, "<i2", offset=2).reshape(_SAMPLES, 3).astype(np.float64)
-        return [Packet(module.name, to_values(counts, module.worth))]
+        return [Packet(module.name, scaled(_PACKET.unpack(value), (module.worth,) * 3))]
 
     async def stop(self, device: Device) -> None:
         """Undo what was done."""

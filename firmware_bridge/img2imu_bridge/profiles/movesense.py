@@ -17,7 +17,7 @@ import numpy as np
 
 from img2imu_bridge.profiles import Device, Packet, PacketError, Stream, Wishes
 from img2imu_bridge.profiles.coded import CodedProfile, answer_that
-from img2imu_bridge.profiles.numbers import to_float64, to_values
+from img2imu_bridge.profiles.numbers import scaled
 from img2imu_bridge.profiles.table import UNITS, Recognition
 from img2imu_bridge.profiles.template import nearest
 from img2imu_edge.errors import SourceError
@@ -38,6 +38,7 @@ _HEADER: Final = struct.Struct("<BBI")
 _AXES: Final = 3
 _DEFAULT_RATE: Final = 52.0
 _MOST_MISSING: Final = 3
+_WORTH: Final = (1.0,) * _AXES + (UNITS["deg/s"],) * _AXES
 
 
 class MovesenseDecoder:
@@ -104,8 +105,8 @@ class MovesenseDecoder:
             raise PacketError(f"{len(packet)} bytes are no whole number of samples")
         _, _, ticks = _HEADER.unpack_from(packet)
         groups = np.frombuffer(body, "<f4").reshape(self._sensors, count, _AXES)
-        worth = np.repeat([1.0, UNITS["deg/s"]][: self._sensors], _AXES)
-        return Packet("imu", to_values(to_float64(np.concatenate(tuple(groups), axis=1)), worth), None, ticks)
+        numbers = groups.swapaxes(0, 1).ravel().tolist()
+        return Packet("imu", scaled(numbers, _WORTH[: _AXES * self._sensors]), None, ticks)
 
 
 PROFILE: Final = CodedProfile(

@@ -11,13 +11,16 @@ has another time); OpenEarable/open_earable_flutter, v2_sensor_value_parser.dart
 from __future__ import annotations
 
 import struct
-from typing import Final
+from collections.abc import Callable
+from itertools import chain
+from operator import itemgetter
+from typing import Any, Final
 
 import numpy as np
 
 from img2imu_bridge.profiles import Device, Packet, PacketError, Stream, Wishes
 from img2imu_bridge.profiles.coded import CodedProfile
-from img2imu_bridge.profiles.numbers import to_float64, to_values
+from img2imu_bridge.profiles.numbers import scaled
 from img2imu_bridge.profiles.openearable_scheme import Scheme, read_scheme
 from img2imu_bridge.profiles.table import UNITS, Recognition
 from img2imu_bridge.profiles.template import nearest
@@ -50,7 +53,8 @@ class OpenEarableDecoder:
     def __init__(self) -> None:
         self._scheme: Scheme | None = None
         self._channels: tuple[str, ...] = ()
-        self._worth = np.empty(0)
+        self._worth: tuple[float, ...] = ()
+        self._choose: Callable[[Any], Any] = tuple
         self._index = 0
 
     async def start(self, device: Device, wishes: Wishes) -> tuple[Stream, ...]:
@@ -67,7 +71,9 @@ class OpenEarableDecoder:
             raise SourceError(f"the sensor {scheme.name!r} has no rates; update the earable's firmware")
         rate = nearest(wishes.rate or _DEFAULT_RATE, scheme.rates)
         self._scheme, self._channels, self._index = scheme, channels, scheme.rates.index(rate)
-        self._worth = np.array([UNITS[_UNITS[scheme.units[channel]]] for channel in channels])
+        self._worth = tuple(UNITS[_UNITS[scheme.units[channel]]] for channel in channels)
+        names = scheme.kind.names or ()
+        self._choose = itemgetter(*(names.index(channel) for channel in channels))
         await device.subscribe(DATA)
         await device.write(CONFIG, bytes((scheme.id, self._index, _STREAM)))
         return (Stream("imu", channels, rate, tick_bits=64, ticks_per_second=1e6),)
@@ -81,9 +87,9 @@ class OpenEarableDecoder:
         if count < 1 or rest not in (0, _SPACING):
             raise PacketError(f"{len(value)} bytes are no whole number of samples")
         _, _, ticks = _HEADER.unpack_from(value)
-        samples = np.frombuffer(value, scheme.kind, count, _HEADER.size)
-        counts = np.stack([to_float64(samples[channel]) for channel in self._channels], axis=1)
-        return [Packet("imu", to_values(counts, self._worth), None, ticks)]
+        samples = np.frombuffer(value, scheme.kind, count, _HEADER.size).tolist()
+        numbers = chain.from_iterable(map(self._choose, samples))
+        return [Packet("imu", scaled(numbers, self._worth), None, ticks)]
 
     async def stop(self, device: Device) -> None:
         """Switch the sensor off."""

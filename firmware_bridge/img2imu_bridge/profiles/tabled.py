@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
+from collections.abc import Callable
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Literal, NamedTuple
 
 from img2imu_bridge.profiles import Advertisement, Device, Packet, PacketError, Stream, Wishes
 from img2imu_bridge.profiles.layout import Layout
-from img2imu_bridge.profiles.numbers import to_values
+from img2imu_bridge.profiles.numbers import scaled
 from img2imu_bridge.profiles.table import UNITS, Command, Scale, StreamTable, Table
 from img2imu_bridge.profiles.template import fill, nearest, uuid
 from img2imu_edge.errors import SourceError
@@ -77,6 +77,22 @@ def _check(table: Table, layouts: dict[str, Layout]) -> None:
             raise ValueError(f"the mount of stream {name} does not give each axis of a sensor once")
 
 
+class _Reader(NamedTuple):
+    """How one kind of packet is read.
+
+    Attributes:
+        name: Of its stream.
+        layout: What it holds.
+        choose: Picks the wanted channels of a sample, in their order.
+        worth: What one count of each of them is worth.
+    """
+
+    name: str
+    layout: Layout
+    choose: Callable[[Any], Any]
+    worth: tuple[float, ...]
+
+
 class TableDecoder:
     """Decoder of a device that a table describes; see `Decoder`."""
 
@@ -84,9 +100,7 @@ class TableDecoder:
         self._profile = profile
         self._rate = 1.0
         self._channels: dict[str, tuple[str, ...]] = {}
-        self._factors: dict[str, NDArray[np.float64]] = {}
-        self._turned: dict[str, list[int]] = {}
-        self._names: dict[str, list[str]] = {}  # of streams, by characteristic
+        self._readers: dict[str, list[_Reader]] = {}  # by characteristic
 
     async def start(self, device: Device, wishes: Wishes) -> tuple[Stream, ...]:
         """Learn the ranges, subscribe, and write what gets the device going."""
@@ -97,12 +111,12 @@ class TableDecoder:
             kept = tuple(c for c in layout.channels if wishes.gyroscope or c in ACCELEROMETER)
             if kept:
                 self._channels[name] = kept
-                self._names.setdefault(uuid(table.stream[name].characteristic), []).append(name)
         if not self._channels:
             raise SourceError("it has no accelerometer; leave out gyroscope=0")
         for name in self._channels:
-            await self._prepare(device, name, table.stream[name])
-        for characteristic in self._names:
+            reader = await self._prepare(device, name, table.stream[name])
+            self._readers.setdefault(uuid(table.stream[name].characteristic), []).append(reader)
+        for characteristic in self._readers:
             await device.subscribe(characteristic)
         await self._write(device, table.start)
         return tuple(self._describe(name, table.stream[name]) for name in self._channels)
@@ -110,14 +124,14 @@ class TableDecoder:
     def decode(self, characteristic: str, value: bytes) -> list[Packet]:
         """Understand a packet: by the layout that fits, if a characteristic has several."""
         problem: PacketError | None = None
-        for name in self._names.get(characteristic, ()):
+        for reader in self._readers.get(characteristic, ()):
             try:
-                body = self._profile.layouts[name].decode(value)
+                body = reader.layout.decode(value)
             except PacketError as error:
                 problem = error
                 continue
-            values = to_values(body.values[:, self._turned[name]], self._factors[name])
-            return [Packet(name, values, body.sequence, body.ticks)]
+            numbers = chain.from_iterable(map(reader.choose, body.samples))
+            return [Packet(reader.name, scaled(numbers, reader.worth), body.sequence, body.ticks)]
         if problem is not None:
             raise problem
         return []
@@ -133,14 +147,18 @@ class TableDecoder:
             await device.write(uuid(command.write), value, response=command.response)
             await asyncio.sleep(command.pause_s)
 
-    async def _prepare(self, device: Device, name: str, stream: StreamTable) -> None:
+    async def _prepare(self, device: Device, name: str, stream: StreamTable) -> _Reader:
         """Learn what the counts of a stream are worth, and where its axes point."""
         worth = {sensor: await _worth(device, scale) for sensor, scale in stream.scales.items()}
-        channels, kept = self._profile.layouts[name].channels, self._channels[name]
+        layout, kept = self._profile.layouts[name], self._channels[name]
         origins = [stream.mount.get(channel, channel) for channel in kept]
         signs = [-1.0 if origin.startswith("-") else 1.0 for origin in origins]
-        self._turned[name] = [channels.index(origin.lstrip("-")) for origin in origins]
-        self._factors[name] = np.array([s * worth[c[:3]] for s, c in zip(signs, kept, strict=True)])
+        at = [layout.channels.index(origin.lstrip("-")) for origin in origins]
+        # One index alone would give a number, and a slice gives a tuple.
+        choose = itemgetter(*at) if len(at) > 1 else itemgetter(slice(at[0], at[0] + 1))
+        return _Reader(
+            name, layout, choose, tuple(s * worth[c[:3]] for s, c in zip(signs, kept, strict=True))
+        )
 
     def _describe(self, name: str, stream: StreamTable) -> Stream:
         layout = self._profile.layouts[name]

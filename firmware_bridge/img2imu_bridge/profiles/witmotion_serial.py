@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+import struct
 import time
 from collections.abc import Iterator
 from datetime import date
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from img2imu_bridge.profiles import Advertisement, Device, Packet, Stream, Wishes
 from img2imu_bridge.profiles.pace import Pace, nominal
@@ -26,9 +26,11 @@ BAUD: Final = 9600
 """The speed that they are sold with."""
 
 _FRAME: Final = 11
-_HEAD: Final = 0x55
+_HEAD: Final = b"\x55"
 _TIME, _ACCELERATION, _ROTATION = 0x50, 0x51, 0x52
-_TYPES: Final = np.isin(np.arange(256), [*range(0x50, 0x5B), 0x5F])
+_TYPES: Final = frozenset((*range(0x50, 0x5B), 0x5F))
+_VECTOR: Final = struct.Struct("<3h2x")
+_DATE: Final = struct.Struct("<6BH")
 
 _ACCELERATION_UNIT: Final = 16 * STANDARD_GRAVITY / 32768
 _ROTATION_UNIT: Final = math.radians(2000) / 32768
@@ -62,34 +64,25 @@ class Frames:
         self._rest = b""
         self.skipped = False
 
-    def push(self, data: bytes) -> Iterator[tuple[int, NDArray[np.uint8], bool]]:
+    def push(self, data: bytes) -> Iterator[tuple[int, bytes, bool]]:
         """Take bytes.
 
         Yields:
             A frame's type, its eight bytes, and whether other bytes came before it.
         """
         data = self._rest + data
-        found = _candidates(np.frombuffer(data, np.uint8))
-        end = 0
-        for start in found.tolist():
-            if start < end:
+        end = at = 0
+        while 0 <= (at := data.find(_HEAD, at)) <= len(data) - _FRAME:
+            last = at + _FRAME - 1
+            if data[at + 1] not in _TYPES or sum(data[at:last]) & 0xFF != data[last]:
+                at += 1
                 continue
-            skipped, self.skipped = self.skipped or start > end, False
-            end = start + _FRAME
-            yield data[start + 1], np.frombuffer(data, np.uint8, 8, start + 2), skipped
+            skipped, self.skipped = self.skipped or at > end, False
+            yield data[at + 1], data[at + 2 : last], skipped
+            end = at = last + 1
         keep = max(end, len(data) - _FRAME + 1)
         self.skipped = self.skipped or keep > end
         self._rest = data[keep:]
-
-
-def _candidates(data: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Where 11 bytes are a frame."""
-    if len(data) < _FRAME:
-        return np.empty(0, np.intp)
-    sums = np.concatenate([np.zeros(1, np.uint8), np.cumsum(data, dtype=np.uint8)])  # modulo 256
-    last = len(data) - _FRAME + 1
-    right = sums[_FRAME - 1 : _FRAME - 1 + last] - sums[:last] == data[_FRAME - 1 :]
-    return np.flatnonzero((data[:last] == _HEAD) & _TYPES[data[1 : last + 1]] & right)
 
 
 class WitMotionSerial:
@@ -218,19 +211,20 @@ class WitMotionDecoder:
         return Packet(_STREAM, np.array(rows, np.float32).reshape(len(rows), width), None, stamp)
 
 
-def _vector(body: NDArray[np.uint8], unit: float) -> tuple[float, ...]:
-    return tuple((body[:6].view("<i2") * unit).tolist())
+def _vector(body: bytes, unit: float) -> tuple[float, ...]:
+    x, y, z = _VECTOR.unpack(body)
+    return x * unit, y * unit, z * unit
 
 
-def _milliseconds(body: NDArray[np.uint8]) -> int | None:
+def _milliseconds(body: bytes) -> int | None:
     """The device's clock, which begins at some date if it was never set; None if it shows no date."""
-    year, month, day, hour, minute, second = body[:6].tolist()
+    year, month, day, hour, minute, second, millisecond = _DATE.unpack(body)
     try:
         days = date(2000 + year, max(month, 1), max(day, 1)).toordinal()
     except ValueError:
         return None
     seconds = (hour * 60 + minute) * 60 + second
-    return int(days * _MILLISECONDS + seconds * 1000 + int(body[6:].view("<u2")[0]))
+    return int(days * _MILLISECONDS + seconds * 1000 + millisecond)
 
 
 def _advice(heard: int, kinds: set[int]) -> str:

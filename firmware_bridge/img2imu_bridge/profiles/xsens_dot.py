@@ -9,13 +9,12 @@ xsens/xsens_dot_server, bleHandler.js.
 
 from __future__ import annotations
 
+import struct
 from typing import Final
-
-import numpy as np
 
 from img2imu_bridge.profiles import Device, Packet, PacketError, Stream, Wishes
 from img2imu_bridge.profiles.coded import CodedProfile
-from img2imu_bridge.profiles.numbers import to_float64, to_values
+from img2imu_bridge.profiles.numbers import scaled
 from img2imu_bridge.profiles.table import UNITS, Recognition
 from img2imu_bridge.profiles.template import nearest
 from img2imu_edge.errors import SourceError
@@ -32,7 +31,8 @@ RATES: Final = (1.0, 4.0, 10.0, 12.0, 15.0, 20.0, 30.0, 60.0)
 """Hz."""
 
 _MODE: Final = 20
-_SAMPLE: Final = np.dtype([("ticks", "<u4"), ("acc", "<f4", 3), ("gyr", "<f4", 3), ("mag", "<u2", 3)])
+_SAMPLE: Final = struct.Struct("<I6f6x")
+_WORTH: Final = (1.0,) * 3 + (UNITS["deg/s"],) * 3
 _LONGEST: Final = 40
 _SETTINGS_SIZE, _RATE_AT = 32, 24
 _CHANGES_RATE: Final = 1 << 4
@@ -67,12 +67,10 @@ class DotDecoder:
         """Understand a packet."""
         if characteristic != DATA or not self._channels:
             return []
-        if not _SAMPLE.itemsize <= len(value) <= _LONGEST:
+        if not _SAMPLE.size <= len(value) <= _LONGEST:
             raise PacketError(f"{len(value)} bytes are no packet of mode {_MODE}")
-        sample = np.frombuffer(value, _SAMPLE, 1)
-        counts = to_float64(np.concatenate([sample["acc"], sample["gyr"]], axis=1))
-        values = to_values(counts, np.repeat([1.0, UNITS["deg/s"]], 3))[:, : len(self._channels)]
-        return [Packet("imu", values, None, int(sample["ticks"][0]))]
+        ticks, *numbers = _SAMPLE.unpack_from(value)
+        return [Packet("imu", scaled(numbers, _WORTH)[:, : len(self._channels)], None, ticks)]
 
     async def stop(self, device: Device) -> None:
         """Stop measuring."""

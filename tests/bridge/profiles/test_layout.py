@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from img2imu_bridge.profiles import PacketError, Wishes
 from img2imu_bridge.profiles.layout import Layout
+from img2imu_bridge.profiles.numbers import scaled, to_values
 from img2imu_bridge.profiles.registry import find_profile
 from img2imu_bridge.profiles.rehearsal import rehearse
 from img2imu_bridge.profiles.tabled import read_profile
@@ -57,7 +59,13 @@ def test_a_group_repeats_as_often_as_it_fits() -> None:
     assert (layout.channels, layout.sequence_bits, layout.tick_bits) == (("acc_x", "acc_y"), 8, 32)
     body = layout.decode(bytes.fromhex("aa07 00000102 ff001234 7f00ffff"))
     assert (body.sequence, body.ticks) == (7, 258)
-    assert_array_equal(body.values, [[-1, 0x1234], [127, 0xFFFF]])
+    assert body.samples == [(-1, 0x1234), (127, 0xFFFF)]
+
+
+def test_the_byte_that_is_another_one_is_told() -> None:
+    layout = Layout("(0x55 acc_x:i8)*")
+    with pytest.raises(PacketError, match="a byte is 0x66 instead of 0x55"):
+        layout.decode(bytes.fromhex("5501 6602 5503"))
 
 
 @given(st.binary(max_size=64))
@@ -68,15 +76,14 @@ def test_any_bytes_fit_or_do_not(value: bytes) -> None:
     except PacketError:
         assert value[:1] != b"\x55" or len(value) < 9 or (len(value) - 3) % 6
         return
-    assert body.values.shape == ((len(value) - 3) // 6, 2)
     again = np.frombuffer(value[3:], [("x", "<f4"), ("y", "<i2")])
-    assert_array_equal(body.values[:, 1], again["y"])
+    assert_array_equal(np.array(body.samples), np.stack([again["x"], again["y"]], axis=1, dtype=np.float64))
 
 
 @given(st.integers(1, 20))
 def test_a_blank_packet_fits(samples: int) -> None:
     layout = Layout("0x55 0x0c (0x61 acc_x:i16)*")
-    assert_array_equal(layout.decode(layout.blank(samples)).values, np.zeros((samples, 1)))
+    assert layout.decode(layout.blank(samples)).samples == [(0,)] * samples
 
 
 @pytest.mark.parametrize(
@@ -90,11 +97,29 @@ def test_a_blank_packet_fits(samples: int) -> None:
         ("acc_x:i16 (acc_y:i16)*2", "before a group"),
         ("(acc_x:i16)*0", "holds nothing"),
         ("(acc_x:i16", "(acc_x:i16"),
+        ("ticks:f32 acc_x:i16", "'ticks:f32' is no whole number, such as ticks:u32"),
+        ("skip:99999999999 acc_x:i16", "skip:99999999999"),
     ],
 )
 def test_layouts_that_make_no_sense(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=re.escape(why)):
         Layout(text)
+
+
+NUMBERS = st.floats(width=32) | st.sampled_from([3.4028234663852886e38, float(2**128 - 2**103)])
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS, st.integers(-(1 << 63), (1 << 64) - 1)), min_size=1, max_size=9))
+def test_few_numbers_are_scaled_as_many_are(rows: list[tuple[float, float, int]]) -> None:
+    worth = (1.0, 9.80665 / 1024, -np.pi / 180)
+    counts = np.array([[float(number) for number in row] for row in rows])
+    try:
+        expected = to_values(counts, np.array(worth))
+    except PacketError:
+        with pytest.raises(PacketError):
+            scaled(chain.from_iterable(rows), worth)
+        return
+    assert_array_equal(scaled(chain.from_iterable(rows), worth).view(np.uint32), expected.view(np.uint32))
 
 
 def test_templates() -> None:

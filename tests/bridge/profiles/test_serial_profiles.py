@@ -110,9 +110,9 @@ async def test_golden_frames_of_the_makers_document() -> None:
 @settings(max_examples=80, deadline=None)
 def test_frames_are_found_among_anything_and_however_they_are_cut(data: bytes, places: list[int]) -> None:
     sent = data.replace(b"\x55", b"\x54") + wit(0, 3) + data + wit(3, 3)
-    whole = [(kind, body.tobytes(), odd) for kind, body, odd in Frames().push(sent)]
+    whole = list(Frames().push(sent))
     frames = Frames()
-    pieces = [(k, b.tobytes(), odd) for part in cut(sent, places) for k, b, odd in frames.push(part)]
+    pieces = [found for part in cut(sent, places) for found in frames.push(part)]
     assert pieces == whole
     assert [k for k, _, _ in whole][:9] == [0x51, 0x52, 0x53] * 3
     assert len(frames._rest) < 11
