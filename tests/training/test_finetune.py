@@ -308,6 +308,19 @@ def test_what_cannot_work_is_refused_before_any_work(
         made(folder, replace(OPTIONS, **change))  # type: ignore[arg-type]
 
 
+def test_it_is_said_what_hides_a_class(corpus: Corpus, tmp_path: Path) -> None:
+    """Not its length: who alone does it is kept out, or the hop is longer than what there is of it."""
+    for person in PEOPLE[:3]:
+        mine = CLASSES if person == "01" else CLASSES[:2]
+        write(tmp_path / "sole", person, excerpt(corpus, person, mine), subject=person)
+    with pytest.raises(
+        RecordingError, match="sole has nobody left who does 'trapezius_row'; keep out somebody"
+    ):
+        made(tmp_path / "sole", replace(OPTIONS, keep_out=("01",)))
+    with pytest.raises(RecordingError, match=r"a --hop of 60 s passes over .*; take a shorter one"):
+        made(tmp_path / "sole", replace(OPTIONS, hop=60.0))
+
+
 def test_recordings_that_cannot_be_learned_from_are_refused(corpus: Corpus, tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"there are no recordings at .*nowhere; give a folder"):
         made(tmp_path / "nowhere", OPTIONS)
@@ -316,7 +329,9 @@ def test_recordings_that_cannot_be_learned_from_are_refused(corpus: Corpus, tmp_
         made(tmp_path / "empty", OPTIONS)
     for person in PEOPLE[:2]:
         write(tmp_path / "one", person, excerpt(corpus, person, CLASSES[:1]), subject=person)
-    with pytest.raises(RecordingError, match="1 labelled classes; a classifier needs at least two"):
+    with pytest.raises(
+        RecordingError, match="one class only, 'bent_over_row'; a classifier needs at least two"
+    ):
         made(tmp_path / "one", OPTIONS)
     write(tmp_path / "own", "a", excerpt(corpus, "01", CLASSES[:2]), subject="ann")
     write(tmp_path / "own", "b", excerpt(corpus, "02", CLASSES[:2]), subject="bob")

@@ -43,7 +43,7 @@ def write(
     noise = np.random.default_rng(seed).normal(0, 0.02, (len(times), 3))
     shaken = times >= seconds / 2
     motion = np.outer(shaken * np.sin(2 * np.pi * 2 * times), [3, 1, 0])
-    columns = [times, *((noise + motion + [0, 0, G]) * unit).T]
+    columns = [times, *((noise + motion + np.array([0, 0, G])) * unit).T]
     if gyroscope:
         columns += list(np.random.default_rng(seed).normal(0, 0.5, (3, len(times))))
     kept = np.ones(len(times), bool)
@@ -238,6 +238,7 @@ def test_one_persons_sessions_stand_in_for_people(tmp_path: Path) -> None:
     assert corpus.subjects == ("b", "monday")
     assert {s.subject for s in corpus.sessions if s.name.startswith("a1")} == {"monday"}
     assert "2 sessions are held out in turn" in texts(notices)
+    assert "too good if the sensor was not taken off" in texts(notices)
 
 
 def test_a_single_session_is_refused_with_what_to_record(tmp_path: Path) -> None:
@@ -272,9 +273,23 @@ def test_units_are_told_by_what_a_still_sensor_shows() -> None:
     assert "gravity was taken off" in notice.text
     (notice,) = check_units(of_one(still * 1.2))
     assert "multiplying by 0.83" in notice.text
-    moving = rng.normal(0, 4, (500, 3))
+    moving = rng.normal(0, 4, (500, 3)) + np.array([0, 0, G])
     assert still_level(moving.astype(np.float32), 50.0) is None
     assert check_units(of_one(moving)) == []
+    (notice,) = check_units(of_one(moving / G))
+    assert notice.text.startswith("A moving sensor must show about 9.8 m/s², but shows 1.")
+    assert "the unit is g (multiply acc_x, acc_y and acc_z by 9.80665), or gravity was taken" in notice.text
+    with pytest.raises(RecordingError, match=r"shows 1[01].. in s: the unit is not m/s², but mg"):
+        check_units(of_one(moving * 1000 / G))
+
+
+def test_files_that_are_never_still_are_named_with_those_that_are() -> None:
+    rng = np.random.default_rng(0)
+    still = of_one((rng.normal(0, 0.03, (500, 3)) + np.array([0, 0, G])) / G).sessions[0]
+    moving = of_one((rng.normal(0, 4, (500, 3)) + np.array([0, 0, G])) / G).sessions[0]
+    sessions = tuple(replace(s, name=n) for n, s in (("a", moving), ("b", still), ("c", moving)))
+    with pytest.raises(RecordingError, match=r"shows 1 in a, b, c: the unit is g; multiply"):
+        check_units(replace(of_one(still.values), sessions=sessions))
 
 
 def test_a_gyroscope_in_degrees_is_noticed() -> None:
@@ -307,8 +322,28 @@ def test_classes_too_small_or_of_one_person_are_named() -> None:
     assert "From one person only: 'run' (ann)." in said
     assert "Too short to fill two windows of 5 s: 'walk '." in said
     assert "'Walk' and 'walk ' count as different" in said
-    with pytest.raises(RecordingError, match="at least two"):
+    with pytest.raises(RecordingError, match="one class only, 'Walk'; a classifier needs at least two"):
         check_classes(replace(corpus, classes=("Walk",)), "person")
+    with pytest.raises(RecordingError, match="no labels"):
+        check_classes(replace(corpus, classes=()), "person")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("abducton", "abduction"), "'abducton' (ann; or is it 'abduction'?)."),
+        (("gesture 1", "gesture 2"), "'gesture 1' (ann)."),
+        (("left", "right"), "'left' (ann)."),
+    ],
+)
+def test_a_class_that_may_be_misspelt_is_asked_about(names: tuple[str, str], said: str) -> None:
+    def session(subject: str, label: int) -> TrainingSession:
+        return TrainingSession(
+            subject, subject, np.zeros((1000, 3), np.float32), np.full(1000, label, np.int16)
+        )
+
+    sessions = (session("ann", 0), session("bob", 1), session("cat", 1))
+    assert said in texts(check_classes(Corpus("c", 50.0, ACC, names, sessions, {}), "person"))
 
 
 def test_an_npz_corpus_is_checked_and_resampled_on_request(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
 import numpy as np
@@ -30,6 +31,10 @@ times a watch's noise and below the tremor of a held hand."""
 
 STILL_STRETCHES = 3
 """Still stretches that make a verdict; one alone may be a slow turn."""
+
+LOWEST, HIGHEST = 3.5, 50.0
+"""m/s². The median of a recording lies between, however brisk the motion: 9 to 28 in some thousand recordings
+of watches and phones, swimming and table tennis among them."""
 
 FASTEST_RAD_S = 50.0
 """rad/s. Wearable gyroscopes end at 2000 °/s, which is 35 rad/s: more than this must be degrees."""
@@ -80,27 +85,33 @@ def still_level(acceleration: NDArray[np.float32], rate: float) -> float | None:
 def check_units(corpus: Corpus) -> list[Notice]:
     """Tell a wrong unit by what a still sensor shows, recording by recording.
 
-    Recordings without still stretches have no verdict.
+    Few recordings of motion hold still stretches. The others are told by their median, which is surer of a
+    mistake than of its cause.
 
     Raises:
         RecordingError: If acceleration is in g, mg or raw counts: every picture made of it would be wrong.
     """
-    acceleration = corpus.only(ACCELEROMETER)
-    levels = {s.name: still_level(s.values, corpus.rate) for s in acceleration.sessions}
     found: dict[str, list[str]] = {}
     shown: dict[str, list[float]] = {}
-    for name, level in levels.items():
-        if level is not None and (mistake := _mistake(level)):
-            found.setdefault(mistake, []).append(name)
+    for session in corpus.only(ACCELEROMETER).sessions:
+        level = still_level(session.values, corpus.rate)
+        mistake = None if level is None else _mistake(level)
+        if level is None and len(session.values):
+            level = float(np.median(np.linalg.norm(session.values, axis=1)))
+            mistake = "low" if level < LOWEST else "high" if level > HIGHEST else None
+        if level is not None and mistake:
+            found.setdefault(mistake, []).append(session.name)
             shown.setdefault(mistake, []).append(level)
+    for unsure, sure in (("low", "g"), ("low", "no gravity"), ("high", "mg"), ("high", "counts")):
+        if unsure in found and sure in found:  # one folder, one mistake: all of its files are named at once
+            found[sure] = sorted(found[sure] + found.pop(unsure))
     notices = []
     for mistake, names in found.items():
         level = float(np.median(shown[mistake]))
         cause, fatal = _CAUSES[mistake]
-        text = (
-            f"a still sensor must show 9.8 m/s², but shows {level:.4g} in {listed(names)}: "
-            + cause.format(factor=f"{STANDARD_GRAVITY / level:.4g}" if level > 0 else "")
-        )
+        must = "moving sensor must show about" if mistake in ("low", "high") else "still sensor must show"
+        factor = f"{STANDARD_GRAVITY / level:.4g}" if level > 0 else ""
+        text = f"a {must} 9.8 m/s², but shows {level:.4g} in {listed(names)}: {cause.format(factor=factor)}"
         if fatal:
             raise RecordingError(text)
         notices.append(Notice("warning", text[0].upper() + text[1:]))
@@ -110,6 +121,12 @@ def check_units(corpus: Corpus) -> list[Notice]:
 _CAUSES = {
     "g": ("the unit is g; multiply acc_x, acc_y and acc_z by 9.80665", True),
     "mg": ("the unit is mg; multiply acc_x, acc_y and acc_z by 0.00980665", True),
+    "low": (
+        "the unit is g (multiply acc_x, acc_y and acc_z by 9.80665), or gravity was taken off (record the "
+        "raw accelerometer)",
+        False,
+    ),
+    "high": ("the unit is not m/s², but mg (multiply by 0.00980665) or the sensor's raw counts", True),
     "counts": ("these are the sensor's raw counts; multiply acc_x, acc_y and acc_z by {factor}", True),
     "no gravity": (
         "gravity was taken off (linear acceleration). Record the raw accelerometer, gravity included: the "
@@ -155,6 +172,13 @@ def _check_rates(corpus: Corpus) -> list[Notice]:
     ]
 
 
+def _meant(name: str, classes: Iterable[str]) -> str:
+    """What a class of one person may be a misspelling of; names that differ in a number are none."""
+    others = [other for other in classes if other != name and not any(map(str.isdigit, other + name))]
+    near = get_close_matches(name, others, 1, 0.85)
+    return f"; or is it {near[0]!r}?" if near else ""
+
+
 def check_classes(corpus: Corpus, group: str, window_s: float = WINDOW_S) -> list[Notice]:
     """Find classes that are too small to learn or to judge, and names that mean the same.
 
@@ -167,9 +191,10 @@ def check_classes(corpus: Corpus, group: str, window_s: float = WINDOW_S) -> lis
         RecordingError: If fewer than two classes are labelled.
     """
     if len(corpus.classes) < 2:
+        has = f"one class only, {corpus.classes[0]!r}" if corpus.classes else "no labels"
         raise RecordingError(
-            f"{corpus.name} has {len(corpus.classes)} labelled classes; a classifier needs at least two. "
-            "Name what was done in the column `label`"
+            f"{corpus.name} has {has}; a classifier needs at least two. Name what was done in the column "
+            "`label`, and record something else, too, such as `other`"
         )
     length = max(1, round(window_s * corpus.rate))
     windows = cut(corpus.only(ACCELEROMETER), length, max(1, length // 2))
@@ -180,7 +205,7 @@ def check_classes(corpus: Corpus, group: str, window_s: float = WINDOW_S) -> lis
         if np.sum(windows.labels == number) < 2:
             small.append(repr(name))
         elif len(who) == 1:
-            single.append(f"{name!r} ({min(who)})")
+            single.append(f"{name!r} ({min(who)}{_meant(name, corpus.classes)})")
     notices = []
     if small:
         text = (

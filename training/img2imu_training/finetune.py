@@ -170,7 +170,7 @@ def plan(recordings: str, corpus: Corpus, notices: tuple[Notice, ...], options: 
     corpus = _kept(corpus.only(_channels(corpus, options.sensors)), options.keep_out)
     recipe = _recipe(recordings, corpus, options)
     windows = evaluation_windows(recipe, corpus)
-    _check_windows(corpus, windows, options.window)
+    _check_windows(corpus, windows, options)
     corpus = corpus.of(tuple(map(str, np.unique(windows.subjects))))
     windows = evaluation_windows(recipe, corpus)
     recipe = replace(recipe, evaluation=EvaluationOptions(_groups(corpus, windows, options.seed), seeds=1))
@@ -259,12 +259,20 @@ def _recipe(recordings: str, corpus: Corpus, options: FinetuneOptions) -> Recipe
     return replace(recipe, picture=picture)
 
 
-def _check_windows(corpus: Corpus, windows: Windows, window_s: float) -> None:
+def _check_windows(corpus: Corpus, windows: Windows, options: FinetuneOptions) -> None:
     """Refuse classes that nothing can be learned of, or that nobody can be asked about."""
-    longest = _longest(corpus)
+    longest, window_s = _longest(corpus), options.window
+    nobodys = [name for name, most in zip(corpus.classes, longest, strict=True) if not most]
+    if nobodys:
+        raise RecordingError(
+            f"{corpus.name} has nobody left who does {listed(map(repr, nobodys))}; keep out somebody else, "
+            "or record it with others, too"
+        )
     absent = [k for k in range(len(corpus.classes)) if not np.any(windows.labels == k)]
     if absent:
         names = listed(f"{corpus.classes[k]!r} (at most {longest[k]:.1f} s)" for k in absent)
+        if min(longest[k] for k in absent) >= window_s:
+            raise RecordingError(f"a --hop of {options.hop:g} s passes over {names}; take a shorter one")
         # Windows start on a grid and may hold a fifth of something else, so that this much always fits.
         fits = int(min(longest[k] for k in absent) * 9) / 10
         cure = f"--window {fits:g} would fit; or r" if 0.5 <= fits < window_s else "R"

@@ -165,7 +165,8 @@ def _common_channels(found: dict[str, Recording]) -> tuple[tuple[str, ...], list
     known = {*ACCELEROMETER, *GYROSCOPE}
     unused = sorted({channel for r in found.values() for channel in r.channels} - known)
     if unused:
-        notices.append(Notice("note", f"Channels that are not used: {listed(unused)}."))
+        text = f"Channels that are not used: {listed(unused)}. Those that are: {', '.join(channels)}."
+        notices.append(Notice("note", text))
     return channels, notices
 
 
@@ -244,12 +245,14 @@ def _by_session(corpus: Corpus, wearing: dict[str, str]) -> tuple[Corpus, Notice
         raise RecordingError(
             f"{corpus.name} holds one session of one person, so that nothing can be held out to judge a "
             "model by. Record every class at least once more after taking the sensor off and on again, "
-            "better with other people too, each time into a file of its own"
+            "better with other people too, each time into a file of its own. Without that, "
+            "img2imu enroll can teach a model that is there from them, but not judge it"
         )
     text = (
         f"All recordings are of one person ({person}): {len(groups)} sessions are held out in turn instead "
         "of people. The score says how well the model knows this person on another day, not how well it "
-        "knows others; record two or more people for that."
+        "knows others; record two or more people for that. It is too good if the sensor was not taken off "
+        "between sessions: recordings of one wearing need the same `session` in their .json."
     )
     sessions = tuple(replace(session, subject=wearing[session.name]) for session in corpus.sessions)
     about = {**corpus.about, ONE_PERSON: person}

@@ -81,7 +81,7 @@ def fit_head(
     others = net.architecture.embedding // 4
     axes = principal_axes(centred, net.architecture.embedding - others)
     embedded = centred @ axes
-    regression = LogisticRegression(C=inverse_penalty, max_iter=300, class_weight="balanced")
+    regression = LogisticRegression(C=inverse_penalty, max_iter=1000, class_weight="balanced")
     regression.fit(embedded, labels)
     weights, bias = regression.coef_, regression.intercept_
     if len(weights) == 1:  # two classes have one score: the second's over the first's

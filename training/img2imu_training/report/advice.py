@@ -154,7 +154,7 @@ def _about_labels(report: Report, budget: Budget) -> Advice:
         return Advice("Label more windows", text)
     text = (
         f"From {budget.labels[-2]} to {budget.labels[-1]} windows per class the score changed by "
-        f"{gain:+.2f} for each doubling. Other people and other situations will help more."
+        f"{round(gain, 2) + 0.0:+.2f} for each doubling. Other people and other situations will help more."
     )
     return Advice("More labels of the same kind will not help", text)
 
