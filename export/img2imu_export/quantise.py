@@ -49,10 +49,7 @@ class OnnxInt8(OneFile):
 
     def convert(self, trained: Trained, options: Options) -> Converted:
         """The network as int8 ONNX."""
-        smooth = need("img2imu_export.smooth").smooth
-        widen = need("img2imu_export.entrance").widen
-        net = widen(smooth(trained.net, trained.pictures))
-        model = to_onnx(replace(trained, net=net))
+        model = to_onnx(prepared(trained))
         quantised = quantise(model, trained.pictures, self.reduce_range, options.keep_float)
         places = {
             name: next(node.output[0] for node in model.graph.node if node.name == nodes[-1])
@@ -70,11 +67,22 @@ class OnnxInt8(OneFile):
         return Converted(to_bytes(graph_in_form(quantised, trained, options.form)), how, noise)
 
 
+def prepared(trained: Trained) -> Trained:
+    """The same, with a network that computes the same but suits eight bits and ONNX Runtime's kernels.
+
+    Raises:
+        MissingExtraError: If torch is not installed.
+    """
+    smooth = need("img2imu_export.smooth").smooth
+    widen, lean = need("img2imu_export.entrance").widen, need("img2imu_export.lean").lean
+    return replace(trained, net=lean(widen(smooth(trained.net, trained.pictures))))
+
+
 def quantise(model: Any, calibration: Pictures, reduce_range: bool, keep_float: Sequence[str] = ()) -> Any:
     """Quantise a float `ModelProto`, which is left as it is.
 
     Args:
-        model: From `to_onnx`, of a network from `smooth`.
+        model: From `to_onnx`, of a network from `prepared`.
         calibration: Pictures that show the range of every value.
         reduce_range: Weights of 7 bits instead of 8.
         keep_float: Modules of the network, as `layers` names them, that stay float32.

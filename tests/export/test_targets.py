@@ -16,14 +16,12 @@ pytest.importorskip("onnxscript")
 if find_spec("seglearn") is None:  # looked for, not imported: importing it needs pandas
     pytest.skip("seglearn is not installed", allow_module_level=True)
 
-from img2imu_export.entrance import widen  # noqa: E402
 from img2imu_export.evidence import Evidence, gather  # noqa: E402
 from img2imu_export.half import halve  # noqa: E402
 from img2imu_export.onnx import layers, prune, to_bytes, to_onnx  # noqa: E402
 from img2imu_export.pipeline import shown  # noqa: E402
-from img2imu_export.quantise import quantise  # noqa: E402
+from img2imu_export.quantise import prepared, quantise  # noqa: E402
 from img2imu_export.report import EXACT, Bounds, Candidate, compare  # noqa: E402
-from img2imu_export.smooth import smooth  # noqa: E402
 from img2imu_export.targets import Converted, Options, Trained, find_target  # noqa: E402
 from img2imu_training.checkpoint import load  # noqa: E402
 from img2imu_training.fit import predict  # noqa: E402
@@ -81,8 +79,7 @@ def plain(trained: Trained) -> onnx.ModelProto:
 @pytest.fixture(scope="module")
 def traced(trained: Trained) -> onnx.ModelProto:
     """The same of the network that is quantised."""
-    net = widen(smooth(trained.net, trained.pictures))
-    return to_onnx(Trained(net, trained.card, trained.samples, trained.pictures))
+    return to_onnx(prepared(trained))
 
 
 @pytest.fixture(scope="module")
