@@ -27,6 +27,9 @@ BEHIND_S = 1.0
 skipped until it has caught up; samples never are. A source that goes as fast as it is taken tells no arrival
 times, and is never behind."""
 
+QUICK_S = 0.002
+"""What the network does in less time is done at once: to wake a thread takes as long, and links can wait."""
+
 _ROUND_BLOCKS = 64
 """Blocks of a wearable that are taken at once, so that one that goes as fast as it is taken does not delay
 the others. Of one that is behind all are taken: they are worth one decision, however many they are."""
@@ -114,8 +117,15 @@ async def _classify(
             await ready.wait()
             ready.clear()
             loads = [_Load(w, *_waiting(w)) for w in wearables if not w.ended and not w._queue.empty()]
-            for wearable, decision in await loop.run_in_executor(worker, _round, loads, pace):
-                yield wearable, decision
+            due = [_take(load, session) for load in loads if (session := load.wearable.session) is not None]
+            asked = sum(_asked(each.windows) for each in due)
+            if 0 < pace.expect(asked) < QUICK_S or not any(each.windows for each in due):
+                decisions = _decide(due, pace)
+                await asyncio.sleep(0)
+            else:
+                decisions = await loop.run_in_executor(worker, _decide, due, pace)
+            for pair in decisions:
+                yield pair
             if any(not wearable._queue.empty() for wearable in wearables):
                 ready.set()
     finally:
@@ -179,41 +189,50 @@ class _Pace:
             self._seconds.append(seconds / windows)
 
 
-def _round(loads: Sequence[_Load], pace: _Pace) -> list[tuple[Wearable, Decision]]:
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """The windows that a wearable's blocks complete, and when the last byte of each came."""
+
+    load: _Load
+    session: Session
+    windows: list[Window]
+    received: list[float]
+
+
+def _take(load: _Load, session: Session) -> _Due:
+    """Take in what a wearable brings to a round."""
+    wearable = load.wearable
+    pairs = [(window, block.received) for block in load.blocks for window in session.take(block)]
+    if wearable._check:
+        found = [finding for block in load.blocks for finding in wearable._check.push(block)]
+        wearable.source.stats.warnings += [finding.text for finding in found]
+    if load.last and not wearable.error:
+        pairs += zip(session.rest(), repeat(math.nan))
+    return _Due(load, session, [window for window, _ in pairs], [received for _, received in pairs])
+
+
+def _decide(due: Sequence[_Due], pace: _Pace) -> list[tuple[Wearable, Decision]]:
     """Decide on all that is due."""
-    due: list[tuple[_Load, Session, list[Window], list[float]]] = []
-    for load in loads:
-        wearable, session = load.wearable, load.wearable.session
-        if session is None:  # it was never connected
-            continue
-        pairs = [(w, block.received) for block in load.blocks for w in session.take(block)]
-        if wearable._check:
-            found = [finding for block in load.blocks for finding in wearable._check.push(block)]
-            wearable.source.stats.warnings += [finding.text for finding in found]
-        if load.last and not wearable.error:
-            pairs += zip(session.rest(), repeat(math.nan))
-        due.append((load, session, [w for w, _ in pairs], [received for _, received in pairs]))
     taken: list[tuple[Session, list[Window]]] = []
     arrivals: list[list[float]] = []
     begin = time.monotonic()
-    end = begin + pace.expect(sum(_asked(windows) for _, _, windows, _ in due))
-    for load, session, windows, times in due:
-        wearable = load.wearable
-        late = bool(load.blocks) and end - load.blocks[0].received > BEHIND_S
+    end = begin + pace.expect(sum(_asked(each.windows) for each in due))
+    for each in due:
+        wearable, windows, times = each.load.wearable, each.windows, each.received
+        late = bool(each.load.blocks) and end - each.load.blocks[0].received > BEHIND_S
         # Once behind, until no more than one window is due at a time: so that they are thinned evenly.
         wearable._behind = late or (wearable._behind and len(windows) > 1)
         if wearable._behind:
-            windows, times = session.thin(windows), times[-1:]
-        taken.append((session, windows))
+            windows, times = each.session.thin(windows), times[-1:]
+        taken.append((each.session, windows))
         arrivals.append(times)
     decisions = decide(taken)
     now = time.monotonic()
     pace.learn(sum(_asked(windows) for _, windows in taken), now - begin)
-    owners = [load.wearable for load, *_ in due]
     return list(
         chain.from_iterable(
-            [(owner, _timed(d, now - received)) for d, received in zip(made, times, strict=True)]
-            for owner, made, times in zip(owners, decisions, arrivals, strict=True)
+            [(each.load.wearable, _timed(d, now - received)) for d, received in zip(made, times, strict=True)]
+            for each, made, times in zip(due, decisions, arrivals, strict=True)
         )
     )
 

@@ -26,7 +26,7 @@ from img2imu_edge.sanity.stream import judge_rate, judge_stuck
 __all__ = ["STILL", "Finding", "SanityCheck", "check_samples"]
 
 _SECONDS: Final = 120
-_ENOUGH_SECONDS: Final = 5
+_EVERY_SECONDS: Final = 5
 _LEAST_SAMPLES: Final = 4
 
 
@@ -57,6 +57,7 @@ class SanityCheck:
         self._values: list[NDArray[np.float32]] = []
         self._held = 0
         self._seconds: deque[Second] = deque(maxlen=_SECONDS)
+        self._seen = 0
         self._clipping = Clipping(self._channels, self._sensors)
 
     def push(self, block: SampleBlock) -> list[Finding]:
@@ -88,14 +89,28 @@ class SanityCheck:
             Second.of(times, values, self._sensors if turning else Sensors(self._sensors.acc, []))
         )
         self._clipping.push(values)
-        if len(self._seconds) < _ENOUGH_SECONDS:
-            return
-        for finding in self._judge():
+        self._seen += 1
+        if self._seen % _EVERY_SECONDS == 0:
+            self._judge()
+
+    def _judge(self) -> None:
+        for finding in self._doubts():
             # Each axis may be stuck or clip by itself; otherwise one finding a check is enough.
             if (finding.check, finding.axis) not in {(known.check, known.axis) for known in self.findings}:
                 self.findings.append(finding)
 
-    def _judge(self) -> Iterator[Finding]:
+    def finish(self) -> list[Finding]:
+        """What the last seconds show, at the end of a stream.
+
+        Returns:
+            As `push`.
+        """
+        before = len(self.findings)
+        if self._seen > _EVERY_SECONDS:
+            self._judge()
+        return self.findings[before:]
+
+    def _doubts(self) -> Iterator[Finding]:
         seconds = list(self._seconds)
         yield from judge_stuck(seconds, self._sensors, self._channels)
         if self._sensors.acc:
@@ -118,7 +133,9 @@ def check_samples(
         rate: Nominal sampling rate in Hz.
     """
     check = SanityCheck(channels, rate)
-    return check.push(SampleBlock(times, values, tuple(channels)))
+    check.push(SampleBlock(times, values, tuple(channels)))
+    check.finish()
+    return check.findings
 
 
 def _columns(channels: Sequence[str], sensor: Sequence[str]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -51,20 +52,20 @@ class Second(NamedTuple):
     @classmethod
     def of(cls, times: NDArray[np.float64], values: NDArray[np.float32], sensors: Sensors) -> Self:
         """Sum up some samples: (n,) seconds and (n, channels) values."""
-        steps = np.diff(times)
-        usual = float(np.median(steps))
+        steps = np.sort(times[1:] - times[:-1])
+        usual = float(steps[(len(steps) - 1) // 2] + steps[len(steps) // 2]) / 2
         acc = values[:, sensors.acc].astype(np.float64)
         gyr = values[:, sensors.gyr].astype(np.float64)
         mean = acc.mean(axis=0)
         both = bool(sensors.acc and sensors.gyr)
         turned, spun = _turn(acc, gyr, usual) if both else (0.0, 0.0)
         return cls(
-            rate=1 / float(steps[steps < _GAP * usual].mean()),
+            rate=1 / float(steps[: steps.searchsorted(_GAP * usual)].mean()),
             least=values.min(axis=0),
             most=values.max(axis=0),
-            level=float(np.linalg.norm(mean)),
-            unrest=float(np.sqrt(((acc - mean) ** 2).sum(axis=1).mean())),
-            spin=float(np.linalg.norm(gyr.mean(axis=0))),
+            level=math.hypot(*mean.tolist()),
+            unrest=math.hypot(*(acc - mean).ravel().tolist()) / math.sqrt(len(acc)),
+            spin=math.hypot(*gyr.mean(axis=0).tolist()),
             turned=turned,
             spun=spun,
         )
@@ -76,12 +77,14 @@ def _turn(acc: NDArray[np.float64], gyr: NDArray[np.float64], step: float) -> tu
     A direction that is fixed in space turns by the part of the angular rate that is across it.
     """
     half = len(acc) // 2
-    before, after = acc[:half].mean(axis=0), acc[half:].mean(axis=0)
-    sizes = float(np.linalg.norm(before) * np.linalg.norm(after))
-    middle = before + after
-    if not sizes or not middle.any():
+    before, after = acc[:half].mean(axis=0).tolist(), acc[half:].mean(axis=0).tolist()
+    sizes = math.hypot(*before) * math.hypot(*after)
+    middle = [one + other for one, other in zip(before, after, strict=True)]
+    length = math.hypot(*middle)
+    if not sizes or not length:
         return 0.0, 0.0
-    turned = float(np.arccos(np.clip(before @ after / sizes, -1, 1)))
-    rate = gyr[half // 2 : half // 2 + half].mean(axis=0)  # between the middles of both halves
-    across = float(np.linalg.norm(np.cross(rate, middle)) / np.linalg.norm(middle))
+    cosine = sum(one * other for one, other in zip(before, after, strict=True)) / sizes
+    turned = math.acos(min(max(cosine, -1.0), 1.0))
+    rate = gyr[half // 2 : half // 2 + half].mean(axis=0).tolist()  # between the middles of both halves
+    across = math.hypot(*(rate[i - 1] * middle[i] - rate[i] * middle[i - 1] for i in range(3))) / length
     return turned, across * half * step

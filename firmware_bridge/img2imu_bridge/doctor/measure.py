@@ -147,6 +147,7 @@ def _evaluate(found: Measurement, blocks: list[SampleBlock]) -> None:
     check = SanityCheck(found.channels, found.nominal_rate)
     for block in blocks:
         check.push(block)
+    check.finish()
     found.sanity = [(finding.check, finding.text) for finding in check.findings]
     joined = [(one, other) for one, other in pairwise(blocks) if not other.lost and len(one)]
     inside = [np.diff(block.times) for block in blocks]
