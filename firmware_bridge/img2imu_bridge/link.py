@@ -139,19 +139,20 @@ class Link:
             self._backlog.append(Heard(kept, received))
 
     async def _listen(self) -> Heard:
-        messages, received = await self.transport.read()
         items: list[Item] = []
-        for message in messages:
-            try:
-                part = decode(message)
-                whole = self._assembler.push(part) if isinstance(part, InfoPart) else part
-            except MessageError as error:
-                self.transport.stats.corrupt += 1
-                if isinstance(error, VersionError) and not self._foreign:
-                    self._foreign = str(error)
-                continue
-            if whole is not None and not isinstance(whole, Control):
-                items.append(whole)
+        while not items:  # parts of messages, and noise, are nothing said
+            messages, received = await self.transport.read()
+            for message in messages:
+                try:
+                    part = decode(message)
+                    whole = self._assembler.push(part) if isinstance(part, InfoPart) else part
+                except MessageError as error:
+                    self.transport.stats.corrupt += 1
+                    if isinstance(error, VersionError) and not self._foreign:
+                        self._foreign = str(error)
+                    continue
+                if whole is not None and not isinstance(whole, Control):
+                    items.append(whole)
         return Heard(items, received)
 
 

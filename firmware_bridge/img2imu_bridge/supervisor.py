@@ -148,8 +148,7 @@ class WireSource:
                 # has no more to send answers with its last word.
                 await self._restart()
             else:
-                if heard.items:
-                    self._failures = 0
+                self._failures = 0
                 return heard
 
     def _talk(self) -> Link:

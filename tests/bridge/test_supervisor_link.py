@@ -166,6 +166,28 @@ async def test_a_silent_device_that_lives_is_set_going_again(device: ScriptedDev
     assert source.stats.reconnects == 0
 
 
+async def test_noise_alone_is_silence(device: ScriptedDevice) -> None:
+    """Such as from a device that was set to another speed: bytes go on coming, and nothing is said."""
+
+    async def hiss() -> None:
+        while True:
+            device.write(b"hiss\0")
+            await asyncio.sleep(0.02)
+
+    async with source_of(device) as source:
+        device.send(device.data(1))
+        device.info = replace(device.info, streaming=False)
+        device.on_start = lambda: (device.send_data(), device.end())  # type: ignore[func-returns-value]
+        hissing = asyncio.create_task(hiss())
+        try:
+            assert indices(await asyncio.wait_for(collect(source), 5)) == list(range(11))
+        finally:
+            hissing.cancel()
+    assert device.asked[2:4] == [Request.GET_INFO, Request.START]
+    assert source.stats.corrupt > 0
+    assert source.stats.reconnects == 0
+
+
 async def test_silence_is_judged_by_the_length_of_messages(device: ScriptedDevice) -> None:
     async with source_of(device, silence=0.05) as source:
         device.send(device.data(50))  # a second's worth: the next may be awaited for 20 s
