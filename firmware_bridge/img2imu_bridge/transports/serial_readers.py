@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from typing import Any, Final, NamedTuple, Protocol
@@ -78,7 +79,10 @@ class PollReader:
 
     def _on_readable(self) -> None:
         try:
-            data = self._port.read(_CHUNK)
+            # pyserial asks the system again whether there is something. We know, unless the port hung up.
+            data = os.read(self._port.fileno(), _CHUNK) or self._port.read(_CHUNK)
+        except BlockingIOError:
+            return
         except (serial.SerialException, OSError) as error:
             self._unwatch()
             self._port = None

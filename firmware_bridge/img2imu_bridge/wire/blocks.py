@@ -61,10 +61,12 @@ class BlockBuilder:
     def _values(self, run: _Run) -> NDArray[np.float32]:
         counts = np.frombuffer(b"".join(run.payloads), "<i2").reshape(-1, len(self.channels))
         # The product is exact and the quotient rounded once, so that 1/400 gives what parsing "0.0025" does.
-        values: NDArray[np.float64] = counts.astype(np.float64) * self._num / self._den
+        values: NDArray[np.float64] = counts * self._num / self._den
         return values.astype(np.float32)
 
     def _times(self, run: _Run) -> NDArray[np.float64]:
+        if len(run.counts) == 1:  # as most often, and a third of the work
+            return (run.starts[0] + run.steps[0] * np.arange(run.counts[0])) / self._ticks_per_second
         counts = np.array(run.counts)
         ends = np.cumsum(counts)
         within = np.arange(ends[-1]) - np.repeat(ends - counts, counts)
