@@ -76,6 +76,11 @@ class Session:
         rate: Nominal sampling rate of the wearable in Hz; the samples' own times are what counts.
         channels: The wearable's channels.
 
+    Attributes:
+        model: As above.
+        stats: Counters.
+        start: Device time in seconds of the first sample on the model's grid, since the last start.
+
     Raises:
         SensorMismatchError: If the wearable lacks a channel that the model needs.
     """
@@ -101,7 +106,7 @@ class Session:
         self._held: list[SampleBlock] = []
         # Blocks wait here as long as they come in order and the next window cannot be complete.
         self._latest, self._ends = math.inf, math.inf
-        self._start = 0.0
+        self.start = 0.0
         self._fresh = True
         self._due, self._drawn = self._first_due, 0
 
@@ -211,12 +216,12 @@ class Session:
                 self._restart(segment.start)
             windows += self._step(segment.values, segment.real)
         self.stats.invalid, self.stats.late = self._resampler.invalid, self._resampler.late
-        self._ends = self._start + (self._due_samples - 1) / self.model.card.input.rate
+        self._ends = self.start + (self._due_samples - 1) / self.model.card.input.rate
         return windows
 
     def _restart(self, start: float) -> None:
         self.stats.restarts += 1
-        self._start = start
+        self.start = start
         self._spectrogram.clear()
         self._samples.clear()
         self._real.clear()
@@ -249,7 +254,7 @@ class Session:
         card, total = self.model.card, self._real.total
         length = self.model.window_samples
         coverage = int(np.count_nonzero(self._real.view(max(total - length, 0), total))) / length
-        time = self._start + (total - 1) / card.input.rate
+        time = self.start + (total - 1) / card.input.rate
         fresh, self._fresh = self._fresh, False
         if self._spectrogram.total < card.input.columns:
             return Window(time, coverage, "warming_up", fresh)

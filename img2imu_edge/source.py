@@ -32,6 +32,17 @@ class LinkStats:
     """Counters of one link, kept current by its source.
 
     Every sample that the device made is counted once, as received or as lost.
+
+    Attributes:
+        samples_received: Samples that came.
+        samples_lost: Samples that are known not to have come.
+        messages: Messages that were good.
+        duplicates: Messages that came again.
+        reordered: Messages that came after a later one.
+        corrupt: Messages, or stretches of bytes, that were refused.
+        bytes_received: Bytes that came, good or not.
+        reconnects: Times that the device was connected again.
+        warnings: What is wrong with the stream, in words, each once.
     """
 
     samples_received: int = 0

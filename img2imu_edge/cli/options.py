@@ -33,7 +33,8 @@ OutputsOption = Annotated[
         "-o",
         metavar="PATH|URL",
         help="Also send decisions there; may be given several times: walk.jsonl, walk.csv, "
-        "mqtt://broker/topic, ws://127.0.0.1:8766, prometheus://127.0.0.1:9464.",
+        "mqtt://broker/topic (mqtts:), ws://127.0.0.1:8766 (wss:), prometheus://127.0.0.1:9464, "
+        "osc://127.0.0.1:9000, lsl:Name.",
     ),
 ]
 DashboardFlag = Annotated[

@@ -129,7 +129,7 @@ class Watcher:
             gap = round(_GAP_S * layout.rate / layout.hop)
             self._feed.columns(name, blank(gap + lead, layout.height))
             self._feed.samples(name, unknown(gap * layout.hop, len(layout.channels)))
-            held.begin(session._start)
+            held.begin(session.start)
         cells = stream.since(seen.columns)
         missed = min(stream.total - seen.columns - len(cells), layout.width)
         if missed > 0:  # more came at once than the session keeps
@@ -139,7 +139,7 @@ class Watcher:
         missed = min(session.samples_total - seen.samples - len(samples), layout.width * layout.hop)
         if missed > 0:
             self._feed.samples(name, unknown(missed, len(layout.channels)))
-            held.begin(session._start + (session.samples_total - len(samples)) / layout.rate)
+            held.begin(session.start + (session.samples_total - len(samples)) / layout.rate)
         self._feed.samples(name, samples)
         held.add(samples)
         bridged = np.isnan(samples[:, 0])

@@ -16,6 +16,8 @@ DATA = (
     "img2imu_edge/models/shoulder.tflite",
     "img2imu_edge/recordings/shoulder.csv",
     "img2imu_edge/dashboard/page.html",
+    "img2imu_edge/dashboard/page.css",
+    "img2imu_edge/dashboard/card.js",
     "img2imu_bridge/profiles/devices/infinitime.toml",
     "img2imu_bridge/profiles/bangle.js",
     "img2imu_training/weights/tiny.safetensors",
