@@ -23,7 +23,7 @@ def test_python_snippets_run(number: int) -> None:
     assert "%" in done.stdout or "abduction" in done.stdout
 
 
-def test_the_two_commands_exist() -> None:
+def test_the_commands_exist() -> None:
     makefile = README.with_name("Makefile").read_text(encoding="utf-8")
-    assert TARGETS == ["demo", "test"]
+    assert TARGETS == ["demo", "docs", "test"]
     assert all(f"\n{target}:" in makefile for target in TARGETS)
