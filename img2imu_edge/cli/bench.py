@@ -14,7 +14,7 @@ from img2imu_edge.cli.options import JsonFlag
 
 
 def bench(json: JsonFlag = False) -> None:
-    """Measure time per decision, start-up, memory and parsing speed on this machine.
+    r"""Measure time per decision, start-up, memory and parsing speed on this machine.
 
     Ours and the plain way take turns in the same run, so that their ratio holds on a busy machine too. The
     plain way keeps the last window in NumPy, calls scipy.signal.spectrogram for each axis, resizes with
@@ -22,7 +22,7 @@ def bench(json: JsonFlag = False) -> None:
 
     Other ways beside these, memory, many wearables at once: docs/benchmarks.md.
 
-    Needs: pip install 'img2imu-edge[bench]'
+    Needs: pip install 'img2imu-edge\[bench]'
     """
     console = Console(stderr=True)
     with console.status("measuring; about 20 s …"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,11 @@ def test_a_group_is_in_the_help() -> None:
     assert "grouped" in done.stdout
     assert "single" in done.stdout
     assert "demo" in done.stdout
+
+
+@pytest.mark.parametrize("name", sorted(entry.name for entry in entry_points(group="img2imu.commands")))
+def test_help_names_the_extra_that_a_command_needs(name: str) -> None:
+    """An extra's brackets are markup to the help's renderer, which swallows them unless they are escaped."""
+    done = CliRunner().invoke(make_app(), [name, "--help"])
+    assert done.exit_code == 0, done.output
+    assert "pip install 'img2imu-edge'" not in done.stdout

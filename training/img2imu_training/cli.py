@@ -23,9 +23,9 @@ def train_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write (.safetensors).")],
     data: DataPath = None,
 ) -> None:
-    """Train a model as a recipe says, with its decisions calibrated on held-out people.
+    r"""Train a model as a recipe says, with its decisions calibrated on held-out people.
 
-    Needs: pip install 'img2imu-edge[train]'
+    Needs: pip install 'img2imu-edge\[train]'
 
     Example: img2imu train training/recipes/shoulder.toml -o shoulder.safetensors
     """
@@ -50,9 +50,9 @@ def train_command(
 
 
 def evaluate_command(recipe: RecipePath, data: DataPath = None) -> None:
-    """Judge a recipe on held-out people, over several groupings and seeds.
+    r"""Judge a recipe on held-out people, over several groupings and seeds.
 
-    Needs: pip install 'img2imu-edge[train]'
+    Needs: pip install 'img2imu-edge\[train]'
 
     Example: img2imu evaluate training/recipes/shoulder.toml
     """
