@@ -7,6 +7,7 @@ The header names the columns: `time` in seconds, then channels in SI units such 
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import math
@@ -182,11 +183,23 @@ def _rate(times: NDArray[np.float64]) -> float:
 
 
 def read_side_car(path: Path) -> dict[str, object]:
-    """What is known of a recording beside its numbers; empty without a file."""
-    if not path.is_file():
-        return {}
+    """What is known of a recording beside its numbers; empty without a file.
+
+    Raises:
+        RecordingError: If it is there and cannot be read, or is no JSON.
+    """
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RecordingError(f"{path} is not valid JSON: {error}") from error
+        if not path.is_file():
+            return {}
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RecordingError(f"{path} is not valid JSON in UTF-8; mend it, or move it away") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # `.json` is a letter more than `.csv`
+            return {}
+        raise RecordingError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        about = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecordingError(f"{path} is not valid JSON: {error}; mend it, or move it away") from error
     return about if isinstance(about, dict) else {}

@@ -9,6 +9,7 @@ import csv
 import errno
 import io
 import json
+import math
 import os
 import re
 from collections import Counter
@@ -39,7 +40,7 @@ class RecordingWriter:
         path: The CSV.
         seconds: From the first sample to the last.
         samples: Rows written, by label.
-        skipped: Samples left out because their time does not follow the one before.
+        skipped: Samples left out because their time does not follow the one before; the side-car tells.
     """
 
     def __init__(self, path: Path, channels: Sequence[str], about: Mapping[str, object]) -> None:
@@ -66,7 +67,7 @@ class RecordingWriter:
             "started": _now(),
             COMPLETE: False,
         }
-        self._first = self._last = -np.inf
+        self._first = self._last = -math.inf
         if self._side_car.exists():
             raise FileExistsError(self._side_car)
         try:
@@ -105,10 +106,10 @@ class RecordingWriter:
         rows = []
         last = self._last
         for at, row, label in zip(block.times.tolist(), block.values, labels, strict=True):
-            if self._first == -np.inf:
+            if self._first == -math.inf and math.isfinite(at):
                 self._first = at
             time = round(at - self._first, 6)
-            if not time > last:  # NaN neither
+            if not last < time < math.inf:  # NaN neither
                 self.skipped += 1
                 continue
             last = time
@@ -147,6 +148,7 @@ class RecordingWriter:
             "seconds": round(self.seconds, 3),
             "samples": self.samples.total(),
             "labels": dict(self.samples),
+            **({"skipped": self.skipped} if self.skipped else {}),
             **(about or {}),
             COMPLETE: True,
         }

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from img2imu_edge.batch.rows import Kind
 from img2imu_edge.batch.worker import UNFINISHED, FileResult, Job
-from img2imu_edge.errors import RecordingError
-from img2imu_edge.model import Model, load_model
+from img2imu_edge.container import unpack
+from img2imu_edge.errors import ModelError, RecordingError
+from img2imu_edge.model import Model, load_model, read_card
 from img2imu_edge.whole import cannot_write
 
 LOCK = ".lock"
@@ -47,7 +48,7 @@ def classify_files(
         Results as they come; those of an earlier run first.
 
     Raises:
-        ModelError: If the model cannot be loaded, or there is no room for results.
+        ModelError: If the model cannot be loaded or is not what its file holds, or there is no room.
         SourceError: If the cluster cannot be reached.
         MissingExtraError: If Dask is needed and not installed.
     """
@@ -56,7 +57,8 @@ def classify_files(
         temporary = folder is None
         place = Path(folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="img2imu-"))).resolve()
         stack.enter_context(locked(place))
-        jobs = (make_job(str(path), loaded, digest_of(loaded), place, "jsonl") for path in paths)
+        digest = digest_of(loaded)
+        jobs = (make_job(str(path), loaded, digest, place, "jsonl") for path in paths)
         for result in run_jobs(jobs, workers=workers, cluster=cluster):
             yield result
             if temporary:
@@ -98,8 +100,21 @@ def make_job(file: str, model: Model, digest: str, folder: Path, kind: Kind) -> 
 
 
 def digest_of(model: Model) -> str:
-    """SHA-256 of a model's file."""
-    return hashlib.sha256(model.path.read_bytes()).hexdigest()
+    """SHA-256 of a model's file, which is what the processes load.
+
+    Raises:
+        ModelError: If it is not what was loaded, as with a model that a wearer's classes were added to.
+    """
+    try:
+        content = model.path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{model.path}: {error.strerror or error}; every process reads it") from error
+    if read_card(unpack(content)) != model.card:
+        raise ModelError(
+            f"the model is not what {model.path} holds, which is what every process would take; "
+            "classify with what was enrolled one recording at a time: classify_recording"
+        )
+    return hashlib.sha256(content).hexdigest()
 
 
 @contextmanager

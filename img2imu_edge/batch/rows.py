@@ -42,9 +42,9 @@ def kind_of(out: Path) -> Kind:
         RecordingError: If it asks for none of ours.
         MissingExtraError: If what writes it is not installed.
     """
-    if out.suffix not in KINDS:
+    kind = KINDS.get(out.suffix.lower())
+    if kind is None:
         raise RecordingError(f"{out}: results are written as {', '.join(KINDS)}; choose one of these endings")
-    kind = KINDS[out.suffix]
     if kind == "parquet":
         _arrow()
     return kind

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from img2imu_edge.batch import FileResult, classify_archive, classify_files
 from img2imu_edge.batch.files import locked
 from img2imu_edge.batch.output import find_files
 from img2imu_edge.batch.reader import _median, spooled
+from img2imu_edge.enrol import Repeat, new_profile, personalise
 from img2imu_edge.recording import demo_recording, read_recording
 from tests.conftest import Run
 from tests.e2e.test_docs import DOCS, SNIPPET, run
@@ -208,6 +210,29 @@ def test_what_stops_everything_is_told_with_status_1(archive: Path, model: i2e.M
         pytest.raises(i2e.RecordingError, match="another run is at work"),
     ):
         classify_archive(files, model, archive / "out.csv")
+
+
+def test_a_model_with_enrolled_classes_is_not_taken_for_its_file(archive: Path, model: i2e.Model) -> None:
+    novelty = model.card.decision.novelty
+    assert novelty is not None
+    repeats = (Repeat(novelty.centroids[0], 3),) * 3
+    personal = personalise(model, new_profile(model).added("wave", repeats))
+    with pytest.raises(i2e.ModelError, match="one recording at a time: classify_recording"):
+        next(classify_files(archive.glob("data/*/*.csv"), personal, workers=1))
+
+
+def test_what_is_wrong_with_a_side_car_skips_its_recording_alone(archive: Path, model: i2e.Model) -> None:
+    deep, odd = archive / "deep.csv", archive / "odd.csv"
+    make(deep, 0).with_suffix(".json").write_text("[" * 100_000)
+    make(odd, 0).with_suffix(".json").write_bytes(b'{"subject": "\xff"}')
+    long = make(archive / f"{'a' * 251}.csv", 0)  # a side-car's name would be too long
+    results = {each.file: each for each in classify_files([deep, odd, long], model, workers=1)}
+    assert results[str(long)].error is None
+    for path in (deep, odd):
+        told = results[str(path)].error or ""
+        assert "is not valid JSON" in told
+        assert "mend it, or move it away" in told
+        assert refusal(partial(read_recording, path)) == told
 
 
 def test_what_is_not_installed_is_named(

@@ -159,3 +159,11 @@ def test_labels_hold_from_the_key_on_not_from_the_block_on() -> None:
     for k in range(1000):
         labelling.choose(("walk", "run")[k % 2], at=101.0 + k)
     assert len(labelling._changes) < 100
+
+
+def test_times_that_are_none_cost_their_samples_and_no_others(tmp_path: Path) -> None:
+    times = np.array([np.nan, np.inf, 1.0, np.inf, 1.02, 1.01, 1.04])
+    with create_recording(tmp_path, "any", ACCELEROMETER, ABOUT) as writer:
+        writer.write(SampleBlock(times, np.ones((7, 3), np.float32), ACCELEROMETER), ["walk"] * 7)
+    assert read_recording(writer.path).times.tolist() == [0.0, 0.02, 0.04]
+    assert json.loads(writer.path.with_suffix(".json").read_text())["skipped"] == writer.skipped == 4
