@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from img2imu_edge.cli.options import EnrolledOption, JsonFlag, ModelOption, TrustedKeyOption
 from img2imu_edge.decision import Decision
@@ -118,14 +119,15 @@ def classify(
 
 def _show(recording: Recording, decisions: Sequence[Decision], window_s: float) -> None:
     console = Console()
-    table = Table(title=f"{recording.name}: {len(recording):,} samples, {recording.rate:g} Hz", box=None)
+    title = Text(f"{recording.name}: {len(recording):,} samples, {recording.rate:g} Hz")
+    table = Table(title=title, box=None)
     for heading in ("from", "to", "label", "confidence", "coverage"):
         table.add_column(heading, justify="left" if heading == "label" else "right")
     for stretch in _stretches(decisions):
         first, last = stretch[0], stretch[-1]
         mean = sum(d.confidence for d in stretch) / len(stretch)
         covered = sum(d.coverage for d in stretch) / len(stretch)
-        label = first.label or f"[dim]{first.status.replace('_', ' ')}[/dim]"
+        label = Text(first.label) if first.label else Text(first.status.replace("_", " "), "dim")
         shown = f"{mean:.0%}" if first.status == "ok" else ""
         table.add_row(f"{first.time:.1f} s", f"{last.time:.1f} s", label, shown, f"{covered:.0%}")
     console.print(table)

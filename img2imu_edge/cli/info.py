@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from img2imu_edge.cli.options import JsonFlag
 from img2imu_edge.model import Model, load_model
@@ -33,7 +34,8 @@ def info(
 def _show(model: Model) -> None:
     card = model.card
     console = Console()
-    table = Table(title=f"[bold]{card.name}[/bold]: {card.description}", box=None, show_header=False)
+    title = Text.assemble((card.name, "bold"), f": {card.description}")
+    table = Table(title=title, box=None, show_header=False)
     table.add_column(style="cyan", justify="right")
     table.add_column(overflow="fold")
     window = model.window_samples / card.input.rate
@@ -55,7 +57,7 @@ def _show(model: Model) -> None:
         **{key: _plain(value) for key, value in {**card.metrics, **card.provenance}.items()},
     }
     for key, value in rows.items():
-        table.add_row(key.replace("_", " "), value)
+        table.add_row(Text(key.replace("_", " ")), Text(value))
     console.print(table)
 
 

@@ -96,7 +96,8 @@ class Recorder:
             for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
                 loop.add_signal_handler(number, self._end, number.name)
         hint = getattr(self._source, "hint", "")
-        self._console.print(hint or f"Connecting to {_without_secrets(self._plan.url)} …", style="dim")
+        hint = hint or f"Connecting to {_without_secrets(self._plan.url)} …"
+        self._console.print(hint, style="dim", markup=False)
         async with self._source as source:
             begin = self._plan.labels[0] if len(self._plan.labels) == 1 else UNLABELLED
             self.progress = Progress(

@@ -45,7 +45,7 @@ def live_view(
     else:
         down = len(pictures) * (session.model.plan.rows // 2 + 1) + _FRAME_LINES
         columns.add_row(Group(*pictures) if down <= size.height else pictures[0], answer)
-    return Panel(columns, title=f"[bold]{title}[/bold]", border_style="cyan", expand=False)
+    return Panel(columns, title=Text(title, "bold"), border_style="cyan", expand=False)
 
 
 def headline(decision: Decision) -> Text:
@@ -73,10 +73,11 @@ def bar(share: float, style: str, width: int = 24) -> ProgressBar:
 
 
 def _link(link: LinkStats) -> Text:
+    battery = "" if link.battery is None else f"   battery {link.battery} %"
     return Text.assemble(
         (f"received {link.samples_received:,}   ", "dim"),
         (f"lost {link.samples_lost:,}", "bold red" if link.samples_lost else "dim"),
-        (f"   corrupt {link.corrupt:,}   reconnects {link.reconnects:,}", "dim"),
+        (f"   corrupt {link.corrupt:,}   reconnects {link.reconnects:,}{battery}", "dim"),
     )
 
 

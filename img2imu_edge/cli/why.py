@@ -8,6 +8,7 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from img2imu_edge.cli.view import bar, half_blocks
 from img2imu_edge.decision import Decision
@@ -43,10 +44,10 @@ def show_why(recording: Recording, model: Model, decisions: Sequence[Decision], 
         )
     found = explain(model, seen, decision.label if decision.status == "ok" else None)
     console = Console()
-    console.print(f"{recording.name}, {decision.time:.1f} s", style="dim")
+    console.print(f"{recording.name}, {decision.time:.1f} s", style="dim", markup=False)
     if decision.status == "unknown":
         console.print("Unlike anything it was trained on; the nearest:")
-    console.print(found.sentence(), highlight=False)
+    console.print(found.sentence(), highlight=False, markup=False)
     table = Table.grid(padding=(0, 3))
     if console.color_system:
         table.add_row(half_blocks(_glowing(found)), _shares(found))
@@ -77,5 +78,5 @@ def _glowing(found: Explanation) -> Array:
 def _shares(found: Explanation) -> Table:
     table = Table.grid(padding=(0, 1))
     for channel, share in found.axes.items():
-        table.add_row(channel, bar(share, "dark_orange"), f"{share:4.0%}")
+        table.add_row(Text(channel), bar(share, "dark_orange"), f"{share:4.0%}")
     return table
