@@ -73,7 +73,10 @@ def open_sink(target: str, labels: Sequence[str] = ()) -> Sink:
 
     known = {entry.name: entry for entry in entry_points(group="img2imu.sinks")}
     if "://" in target or target.partition(":")[0] in known:
-        parts = urlsplit(target)
+        try:
+            parts = urlsplit(target)
+        except ValueError as error:  # brackets that do not match, or hold no address
+            raise OutputError(f"{target} is no URL: {error}") from error
         if parts.scheme not in known:
             schemes = ", ".join(f"{name}://" for name in sorted(known) if name not in ("csv", "jsonl"))
             raise OutputError(

@@ -102,7 +102,7 @@ class Outlet:
         while self._thread.is_alive() and not self._is_stuck():
             self._thread.join(0.02)
         self._abandoned = True
-        lost = self.sink.close()
+        lost = self._release()
         if self._thread.ident:
             self._thread.join(1.0)
         with self._change:
@@ -111,6 +111,16 @@ class Outlet:
             self._busy = False
         if not self._broken:  # its reader has left on purpose
             self._tell(-math.inf)
+
+    def _release(self) -> int:
+        """Close the sink; one that fails keeps no other from being closed."""
+        try:
+            return self.sink.close()
+        except Exception as error:  # also of a sink that others wrote, or a file on a disk of the network
+            self._warnings.append(
+                f"it did not close as it should ({getattr(error, 'strerror', None) or error})"
+            )
+            return 0
 
     def _work(self) -> None:
         while (message := self._next()) is not None:
@@ -145,15 +155,18 @@ class Outlet:
                 return
 
     def _drop(self, why: str) -> None:
-        """Count a loss; the first of several is told at once, their number by `_tell`."""
-        if self.dropped == self._told:
-            self._warnings.append(why)
-            self._told_at = time.monotonic()
-        self.dropped += 1
+        """Count a loss, of either thread; the first of several is told at once, their number by `_tell`."""
+        with self._change:
+            if self.dropped == self._told:
+                self._warnings.append(why)
+                self._told_at = time.monotonic()
+            self.dropped += 1
 
     def _tell(self, earliest: float) -> None:
-        lost = self.dropped - self._told
-        if lost and time.monotonic() >= earliest:
+        with self._change:
+            lost = self.dropped - self._told
+            if not lost or time.monotonic() < earliest:
+                return
             self._told = self.dropped
             self._warnings.append(f"{lost} {'message was' if lost == 1 else 'messages were'} not delivered")
 

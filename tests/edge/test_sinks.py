@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import errno
 import json
 import re
 import shutil
@@ -126,6 +127,23 @@ def test_a_sink_that_fails_gets_the_next_message_and_it_is_told() -> None:
         "a message was lost (a fault in somebody's plug-in)",
         "3 messages were not delivered",
     ]
+
+
+def test_a_sink_that_fails_to_close_keeps_no_other_from_closing() -> None:
+    class Awkward(Gate):
+        def close(self) -> int:
+            super().close()
+            raise OSError(errno.ENOSPC, "No space left on device")  # as a file system of the network says it
+
+    awkward, other = Awkward(), Gate()
+    awkward.url, other.url = "awkward", "other"
+    awkward.open.set()
+    other.open.set()
+    with Outlets([awkward, other]) as outlets:
+        outlets.send(decided(0))
+    assert other.closed.is_set()
+    assert outlets.farewell == [("awkward", "it did not close as it should (No space left on device)")]
+    assert [type(message) for message in other.got] == [Decided, Event]
 
 
 def test_of_counters_that_wait_the_latest_are_kept() -> None:
@@ -398,6 +416,7 @@ def test_a_reader_that_stops_reading_does_not_stop_decisions(tmp_path: Path) -> 
         ("", "cannot write .: Is a directory"),
         ("mqtt:broker", "needs a host"),
         ("ws:8766", "needs a host"),
+        ("ws://[::1", "is no URL: Invalid IPv6"),
     ],
 )
 def test_what_can_never_work_is_told_at_once(target: str, says: str) -> None:
