@@ -150,9 +150,11 @@ class Timeline:
         starts = [i for i, run in enumerate(runs) if not i or run.lost or run.broken]
         blocks = []
         for start, end in zip(starts, [*starts[1:], len(runs)], strict=True):
-            stretch = runs[start:end]
-            times = np.concatenate([run.times for run in stretch])
-            values = np.concatenate([run.values for run in stretch])
-            received = stretch[-1].received
-            blocks.append(SampleBlock(times, values, self.channels, stretch[0].lost, received))
+            times, values, lost, _, received = runs[start]
+            if end > start + 1:
+                stretch = runs[start:end]
+                times = np.concatenate([run.times for run in stretch])
+                values = np.concatenate([run.values for run in stretch])
+                received = stretch[-1].received
+            blocks.append(SampleBlock(times, values, self.channels, lost, received))
         return blocks

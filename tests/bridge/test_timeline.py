@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from img2imu_bridge.profiles import Packet, Stream
 from img2imu_bridge.timeline import Timeline
+from img2imu_bridge.timing import Run
+from img2imu_bridge.timing.merge import Companion
 
 from img2imu_edge.samples import SampleBlock
 from img2imu_edge.source import LinkStats
@@ -302,6 +304,37 @@ def test_a_clock_that_stands_still_between_packets_loses_none() -> None:
     for number, at in maker.arrivals(range(500)):
         timeline.push([maker.packet(number)], at)
     assert (stats.samples_received, stats.duplicates, stats.reordered) == (500, 0, 0)
+
+
+@given(
+    st.integers(1, 40),
+    st.lists(st.integers(1, 9), max_size=6),
+    st.lists(st.floats(-1, 3), min_size=1, max_size=9),
+)
+def test_another_stream_is_a_straight_line_between_its_samples(
+    gap: int, packets: list[int], at: list[float]
+) -> None:
+    """Whatever it came in; with a gap after its first packet, and nothing far outside of it."""
+    companion, rng, rate = Companion(Stream("gyr", GYR, 25.0)), np.random.default_rng(gap), 25.0
+    times, values = np.empty(0), np.empty((0, 3), np.float32)
+    for number, count in enumerate(packets):
+        begin = times[-1] + (gap if number == 1 else 1) / rate if number else 0.0
+        run = Run(
+            begin + np.arange(count) / rate, rng.standard_normal((count, 3)).astype(np.float32), 0, False, 0.0
+        )
+        companion.extend(run, -math.inf)
+        times, values = np.concatenate([times, run.times]), np.concatenate([values, run.values])
+    wanted = np.array(sorted(at))
+    found = companion.at(wanted, rate)
+    expected = np.full((len(wanted), 3), np.nan)
+    for row, time in enumerate(wanted) if packets else ():
+        right = min(int(np.searchsorted(times, time)), len(times) - 1)
+        left = max(right - 1, 0) if times[right] > time else right
+        if times[0] - 1 / rate <= time <= times[-1] + 1 / rate and times[right] - times[left] < 1.75 / rate:
+            expected[row] = [np.interp(time, times, values[:, axis]) for axis in range(3)]
+    edges = np.array([-1 / rate, (times[-1] if packets else 0.0) + 1 / rate])
+    sure = np.abs(wanted[:, None] - edges).min(axis=1) > 1e-9  # right there, either is as good
+    np.testing.assert_allclose(found[sure], expected[sure], rtol=1e-5, atol=1e-6)
 
 
 class TestOrder:

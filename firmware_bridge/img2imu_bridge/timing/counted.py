@@ -145,13 +145,13 @@ class CountedTimer:
         if not math.isnan(received):
             self._line.observe(self._next - 1, received)
         start, step = self._place(first, count, lost)
-        times = start + step * np.arange(count, dtype=np.float64)
+        times = [start + step * k for k in range(count)]
         self._begun = True
-        self._end, self._received, self._count = float(times[-1]), received, len(packet.values)
+        self._end, self._received, self._count = times[-1], received, len(packet.values)
         self._sequence = (packet.sequence or 0) + self._numbers(packet)
         self._odd.clear()
         self._past.take(packet)
-        return [Run(times, packet.values[skip:], lost, broken, received)]
+        return [Run(np.array(times), packet.values[skip:], lost, broken, received)]
 
     def _place(self, first: int, count: int, lost: int) -> tuple[float, float]:
         """Time of the first sample of a packet, and seconds between its samples."""

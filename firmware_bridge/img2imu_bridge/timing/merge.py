@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -27,15 +28,17 @@ class Companion:
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.last = math.nan
-        self._times = np.empty(0)
+        self._times: list[float] = []
         self._values = np.empty((0, len(stream.channels)), np.float32)
 
     def extend(self, run: Run, needed: float) -> None:
-        """Take samples in; forget those that lie more than one sample before `needed`."""
-        first = max(int(np.searchsorted(self._times, needed)) - 1, len(self._times) - _MOST_PENDING, 0)
-        self._times = np.concatenate([self._times[first:], run.times])
+        """Take samples in; forget those more than one sample before `needed`, all but one if that is NaN."""
+        passed = len(self._times) if math.isnan(needed) else bisect_left(self._times, needed)
+        first = max(passed - 1, len(self._times) - _MOST_PENDING, 0)
+        del self._times[:first]
+        self._times += run.times.tolist()
         self._values = np.concatenate([self._values[first:], run.values])
-        self.last = float(run.times[-1])
+        self.last = self._times[-1]
 
     def at(self, times: NDArray[np.float64], rate: float) -> NDArray[np.float32]:
         """Values at other times, in a straight line; NaN where neighbours lack.
@@ -44,18 +47,32 @@ class Companion:
             times: (n,) seconds, increasing.
             rate: The stream's sampling rate in Hz.
         """
-        if not len(self._times):
+        if not self._times:
             return np.full((len(times), len(self.stream.channels)), np.nan, np.float32)
-        right = np.searchsorted(self._times, times).clip(max=len(self._times) - 1)
-        left = np.where(self._times[right] > times, right - 1, right).clip(min=0)
-        begin, width = self._times[left], self._times[right] - self._times[left]
-        share = np.divide(times - begin, width, out=np.zeros(len(times)), where=width > 0)
-        values = self._values[left] + share[:, None] * (self._values[right] - self._values[left])
-        # Right before the first sample and after the last one, the nearest does.
-        outside = np.abs(times - begin - share * width)
-        values[(width > _BRIDGED_PERIODS / rate) | (outside > 1 / rate)] = np.nan
+        places, gaps = [], []
+        for number, time in enumerate(times.tolist()):  # most often one: an array would cost more
+            left, right, share, gap = self._between(time, rate)
+            places.append((left, right, share))
+            if gap:
+                gaps.append(number)
+        left_rows, right_rows, shares = zip(*places, strict=True)
+        begin, end = self._values.take(left_rows, axis=0), self._values.take(right_rows, axis=0)
+        values = begin + np.array(shares)[:, None] * (end - begin)
         interpolated: NDArray[np.float32] = values.astype(np.float32)
+        if gaps:
+            interpolated[gaps] = np.nan
         return interpolated
+
+    def _between(self, time: float, rate: float) -> tuple[int, int, float, bool]:
+        """Neighbours of a time, how far it is from the first to the second, and whether it is in a gap."""
+        right = min(bisect_left(self._times, time), len(self._times) - 1)
+        left = max(right - 1, 0) if self._times[right] > time else right
+        begin = self._times[left]
+        width = self._times[right] - begin
+        share = (time - begin) / width if width > 0 else 0.0
+        # Right before the first sample and after the last one, the nearest does.
+        outside = abs(time - begin - share * width)
+        return left, right, share, width > _BRIDGED_PERIODS / rate or outside > 1 / rate
 
 
 class Merger:
@@ -121,8 +138,9 @@ class Merger:
         merged = []
         while self._pending and self._pending[0].times[0] <= until:
             run = self._pending.popleft()
-            ready = int(np.searchsorted(run.times, until, side="right"))
-            if ready < len(run.times):
+            ready = len(run.times)
+            if run.times[-1] > until:
+                ready = int(np.searchsorted(run.times, until, side="right"))
                 self._pending.appendleft(
                     run._replace(times=run.times[ready:], values=run.values[ready:], lost=0, broken=False)
                 )

@@ -34,17 +34,18 @@ class Past:
     def __init__(self, stats: LinkStats) -> None:
         """Start empty, with counters to keep current."""
         self._stats = stats
-        self._taken: deque[Key] = deque(maxlen=_REMEMBERED)
+        self._taken: deque[Packet] = deque(maxlen=_REMEMBERED)
         self._doubted: Doubted | None = None
 
     def take(self, packet: Packet) -> None:
         """Remember a packet that was taken; one that was doubted before it is counted as corrupt."""
-        self._taken.append(_key(packet))
+        self._taken.append(packet)
         self.dismiss()
 
     def repeats(self, packet: Packet) -> bool:
         """Whether a packet with these numbers, and these values if it has no number, was taken lately."""
-        return _key(packet) in self._taken
+        key = _key(packet)
+        return any(_key(taken) == key for taken in self._taken)
 
     def drop(self, packet: Packet) -> None:
         """Count a packet that came too late: as a duplicate, or as reordered."""

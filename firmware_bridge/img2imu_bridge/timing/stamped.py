@@ -7,7 +7,6 @@ from statistics import median
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from img2imu_bridge.profiles import Packet, Stream
 from img2imu_bridge.timing import LATE_SECONDS, RESTARTED, Run, unwrap, warn
@@ -74,7 +73,7 @@ class StampedTimer:
         ticks, fits = self._ticks.read(packet.ticks, received)
         if not self._begun:
             return self._begin(packet, ticks, received) if fits else self._doubt(packet, received)
-        if self._past.repeats(packet) and ticks <= self._at:
+        if ticks <= self._at and self._past.repeats(packet):
             self._stats.duplicates += 1
             return []
         if self._resuming:
@@ -177,28 +176,29 @@ class StampedTimer:
         if broken:
             self._meter.reset()
         self._correct_nominal()
-        times = self._place(ticks - self._base, count, skip, received, bool(lost) or broken)
+        places = self._place(ticks - self._base, count, skip, received, bool(lost) or broken)
         self._begun = True
         self._at, self._count = ticks, count
         self._sequence = packet.sequence or 0
-        self._end = float(times[-1])
+        self._end = places[-1]
         self._meter.observe(self._index, (ticks - self._base) / self._ticks.per_second)
         self._ticks.believe(ticks, received)
         self._past.take(packet)
-        seconds = self._base / self._ticks.per_second + times / self._ticks.per_second
-        return [Run(seconds, packet.values[skip:], lost, broken, received)]
+        base, per_second = self._base / self._ticks.per_second, self._ticks.per_second
+        times = np.array([base + place / per_second for place in places])
+        return [Run(times, packet.values[skip:], lost, broken, received)]
 
-    def _place(self, ticks: int, count: int, skip: int, received: float, gap: bool) -> NDArray[np.float64]:
+    def _place(self, ticks: int, count: int, skip: int, received: float, gap: bool) -> list[float]:
         """Ticks of the samples, less the base."""
         if self._stream.stamps == "first":
             start, step = self._clock.place(self._index, ticks, count, skip, received)
-            return start + step * np.arange(count - skip, dtype=np.float64)
+            return [start + step * k for k in range(count - skip)]
         end, _ = self._clock.place(self._index, ticks, 1, 0, received)
         wanted = count - skip
         step = (end - self._end) / wanted  # infinite before the first packet
         if gap or not self._begun:
             step = min(step, self._clock.period)
-        return end - step * np.arange(wanted - 1, -1, -1, dtype=np.float64)
+        return [end - step * k for k in range(wanted - 1, -1, -1)]
 
     def _correct_nominal(self) -> None:
         """Take what the stamps agree on for the rate, if it is not what the profile says."""
