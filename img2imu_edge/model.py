@@ -73,11 +73,17 @@ def load_model(path: str | Path, trusted_key: Key | None = None) -> Model:
             is not signed with the trusted key.
         MissingExtraError: If the engine that it needs is not installed, or what checks signatures.
     """
-    path = _locate(path)
     if trusted_key is not None:
         fingerprint_of(trusted_key)  # what is wrong with the key is not the file's fault
     try:
-        return open_model(unpack(path.read_bytes()), path, trusted_key)
+        path = _locate(path)
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be read: {error.strerror}; see to it that this user may read it and its folder"
+        ) from error
+    try:
+        return open_model(unpack(content), path, trusted_key)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
 

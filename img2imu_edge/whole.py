@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
+import stat
 from pathlib import Path
 
 from img2imu_edge.errors import ModelError
@@ -23,17 +24,21 @@ def write_whole(path: Path, content: bytes) -> None:
     path = path.resolve()  # a link stays one
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()  # mkstemp's are the owner's alone
-        descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+        unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        # The process' umask is left to the system: to read it is to change it, for all threads.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(unfinished, flags, 0o666 if mode is None else 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(unfinished, mode)  # noqa: PTH101
-            os.replace(unfinished, path)  # noqa: PTH105
+            if mode is not None:
+                unfinished.chmod(mode)
+            unfinished.replace(path)
         except BaseException:
-            Path(unfinished).unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -47,9 +52,3 @@ def cannot_write(path: Path, error: OSError) -> ModelError:
         f"cannot write {path}: {error.strerror or error}; nothing was left half-written: "
         "make room, or choose another directory"
     )
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

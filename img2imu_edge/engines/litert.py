@@ -43,7 +43,9 @@ class LiteRtEngine:
                 f"outputs 'logits' and 'embedding', found {', '.join(sorted({**inputs, **outputs}))}"
             )
         for name, detail in {**inputs, **outputs}.items():
-            if detail["dtype"] not in (np.float32, np.int8) or len(detail["shape"]) < 2:
+            dimensions, step = len(detail["shape"]), detail["quantization"][0]
+            known = detail["dtype"] == np.float32 or (detail["dtype"] == np.int8 and step > 0)
+            if not known or dimensions < 2 or (name in outputs and dimensions > 2):
                 raise ModelError(f"its {name} is {detail['dtype'].__name__} of {detail['shape'].tolist()}")
         self.form = cast(Form, next(iter(inputs)))
         self._input = inputs[self.form]

@@ -49,7 +49,8 @@ class OnnxEngine:
                 f"outputs 'logits' and 'embedding', found {', '.join(sorted({**inputs, **outputs}))}"
             )
         for node in (inputs[form], *outputs.values()):
-            if node.type != "tensor(float)" or len(node.shape) < 2:
+            dimensions = len(node.shape)
+            if node.type != "tensor(float)" or dimensions < 2 or (node.name in outputs and dimensions > 2):
                 raise ModelError(f"its {node.name} is {node.type} of {node.shape}, which is not one of ours")
         self.form: Form = form
         self.input_shape = tuple(inputs[form].shape[1:])

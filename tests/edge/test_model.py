@@ -21,6 +21,7 @@ import img2imu_edge as i2e
 from img2imu_edge.card import ModelCard
 from img2imu_edge.container import GOLDEN, Container, unpack
 from img2imu_edge.engines.guard import check_onnx, check_tflite
+from img2imu_edge.engines.litert import LiteRtEngine
 from img2imu_edge.engines.onnx import OnnxEngine
 from img2imu_edge.model import digests, open_model
 from img2imu_edge.spectrogram import spectrogram, stack
@@ -70,6 +71,11 @@ def test_files_that_are_not_models_are_refused(tmp_path: Path) -> None:
         i2e.load_model(path)
     with pytest.raises(i2e.ModelError, match=r"shipped models are: .*shoulder"):
         i2e.load_model("no-such-model")
+
+
+def test_a_file_that_cannot_be_read_is_an_error_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(i2e.ModelError, match=r"cannot be read: .*; see to it that this user may read it"):
+        i2e.load_model(tmp_path / ("a" * 1000))
 
 
 def test_a_model_without_a_card_is_refused(parts: Container, written: WRITTEN) -> None:
@@ -249,6 +255,56 @@ def test_graphs_that_reach_outside_or_run_for_ever_are_refused(
     forged = reseal(unpack(ONNX.read_bytes()), graph=_graph(change))
     with pytest.raises(i2e.ModelError, match=message):
         open_model(forged, ONNX)
+
+
+def test_outputs_of_another_shape_are_refused() -> None:
+    def reshape(model: onnx.ModelProto) -> None:
+        last = next(node for node in model.graph.node if "logits" in node.output)
+        last.output[:] = ["flat"]
+        model.graph.initializer.append(onnx.helper.make_tensor("axis", onnx.TensorProto.INT64, [1], [1]))
+        model.graph.node.append(onnx.helper.make_node("Unsqueeze", ["flat", "axis"], ["logits"]))
+        output = next(output for output in model.graph.output if output.name == "logits")
+        output.type.tensor_type.shape.dim.add().dim_value = 7
+        output.type.tensor_type.shape.dim[1].dim_value = 1
+
+    with pytest.raises(i2e.ModelError, match=r"its logits is .*, 1, 7\], which is not one of ours"):
+        OnnxEngine(_graph(reshape))
+
+
+def _reshaping(kind: int, shape: list[int]) -> bytes:
+    """A TFLite file that gives its picture in another shape, twice."""
+    model, graph, signature = schema.ModelT(), schema.SubGraphT(), schema.SignatureDefT()
+    model.version, model.buffers = 3, [schema.BufferT(), schema.BufferT()]
+    model.buffers[1].data = np.array(shape, np.int32).view(np.uint8)
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.RESHAPE
+    code.version = 1
+    tensors = [schema.TensorT() for _ in range(3)]
+    for tensor, size, dtype, buffer in zip(
+        tensors, ([1, 4], [len(shape)], shape), (kind, schema.TensorType.INT32, kind), (0, 1, 0), strict=True
+    ):
+        tensor.shape, tensor.type, tensor.buffer = np.array(size, np.int32), dtype, buffer
+    operator = schema.OperatorT()
+    operator.inputs, operator.outputs = np.array([0, 1], np.int32), np.array([2], np.int32)
+    graph.tensors, graph.operators = tensors, [operator]
+    graph.inputs, graph.outputs = np.array([0], np.int32), np.array([2], np.int32)
+    signature.signatureKey, signature.subgraphIndex = "serving_default", 0
+    maps = [schema.TensorMapT() for _ in range(3)]
+    for named, name, index in zip(maps, ("picture", "logits", "embedding"), (0, 2, 2), strict=True):
+        named.name, named.tensorIndex = name, index
+    signature.inputs, signature.outputs = maps[:1], maps[1:]
+    model.operatorCodes, model.subgraphs, model.signatureDefs = [code], [graph], [signature]
+    builder = flatbuffers.Builder(1 << 10)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_tflite_outputs_of_another_shape_and_integers_without_a_step_are_refused() -> None:
+    assert LiteRtEngine(_reshaping(schema.TensorType.FLOAT32, [1, 4])).classes == 4
+    with pytest.raises(i2e.ModelError, match=r"its embedding is float32 of \[1, 2, 2\]"):
+        LiteRtEngine(_reshaping(schema.TensorType.FLOAT32, [1, 2, 2]))
+    with pytest.raises(i2e.ModelError, match="its picture is int8 of"):
+        LiteRtEngine(_reshaping(schema.TensorType.INT8, [1, 4]))
 
 
 def test_a_graph_that_wants_too_much_memory_is_an_error_of_ours(reseal: Callable[..., Container]) -> None:

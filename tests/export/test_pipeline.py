@@ -7,6 +7,7 @@ import os
 import platform
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -187,6 +188,20 @@ def test_a_directory_that_is_a_file_cannot_be_written_to(tmp_path: Path) -> None
         check_writable(tmp_path / "file")
     with pytest.raises(i2e.ModelError, match="cannot write"):
         check_writable(tmp_path / "file" / "below")
+
+
+def test_who_may_read_a_file_is_up_to_the_user(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    mask = os.umask(0o027)
+    try:
+        write_whole(path, b"new")
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    path.chmod(0o600)
+    write_whole(path, b"newer")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
