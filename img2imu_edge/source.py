@@ -42,6 +42,7 @@ class LinkStats:
         corrupt: Messages, or stretches of bytes, that were refused.
         bytes_received: Bytes that came, good or not.
         reconnects: Times that the device was connected again.
+        battery: Percent that are left of the device's battery; None where it does not tell.
         warnings: What is wrong with the stream, in words, each once.
     """
 
@@ -53,6 +54,7 @@ class LinkStats:
     corrupt: int = 0
     bytes_received: int = 0
     reconnects: int = 0
+    battery: int | None = None
     warnings: list[str] = field(default_factory=list)
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
-from rich.color import Color
 from rich.console import ConsoleDimensions, Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
-from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from img2imu_edge.cli.blocks import HalfBlocks
 from img2imu_edge.decision import Decision
 from img2imu_edge.session import Session
 from img2imu_edge.source import LinkStats
@@ -96,20 +94,6 @@ def _pictures(session: Session) -> list[RenderableType]:
     picture = stream.picture() if stream.total >= card.input.columns else np.zeros(shape, np.float32)
     names = ("accelerometer", "gyroscope")[: shape[0] // 3]
     return [
-        Group(Text(name, style="dim"), half_blocks(picture[3 * sensor : 3 * sensor + 3]))
+        Group(Text(name, style="dim"), HalfBlocks(picture[3 * sensor : 3 * sensor + 3]))
         for sensor, name in enumerate(names)
     ]
-
-
-def half_blocks(picture: NDArray[np.float32]) -> Text:
-    """A picture (3, rows, columns) of 0 to 1 as text, two rows of cells a line, lowest row last."""
-    pixels = (np.clip(picture, 0, 1) * 255).astype(int)[:, ::-1].transpose(1, 2, 0)
-    if len(pixels) % 2:
-        pixels = np.concatenate([pixels, np.zeros_like(pixels[:1])])
-    text = Text(no_wrap=True)
-    for upper, lower in zip(pixels[::2].tolist(), pixels[1::2].tolist(), strict=True):
-        for (r, g, b), (r2, g2, b2) in zip(upper, lower, strict=True):
-            text.append("▀", Style(color=Color.from_rgb(r, g, b), bgcolor=Color.from_rgb(r2, g2, b2)))
-        text.append("\n")
-    text.rstrip()
-    return text

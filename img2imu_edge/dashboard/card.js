@@ -149,6 +149,7 @@ class Card {
     this.fact("lost", `${(100 * stats.lost).toFixed(1)} %`, stats.lost > .01);
     this.fact("gaps", `${stats.gaps}`);
     this.fact("reconnects", `${stats.reconnects}`);
+    if (stats.battery !== null) this.fact("battery", `${stats.battery} %`, stats.battery < 15);
     this.fact("latency", stats.latency_ms === null ? "–" : `${Math.round(stats.latency_ms)} ms`);
     this.dirty = true;
   }

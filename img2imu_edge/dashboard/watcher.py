@@ -168,6 +168,7 @@ class Watcher:
             "lost": stats.samples_lost / total if total else 0.0,
             "gaps": seen.gaps,
             "reconnects": stats.reconnects,
+            "battery": stats.battery,
             "latency_ms": seen.latency_ms,
         }
         self._feed.stats(name, told)

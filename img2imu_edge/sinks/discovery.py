@@ -21,6 +21,8 @@ _ENTITIES: Final[tuple[tuple[str, str, str, str, dict[str, Any]], ...]] = (
      {**_PERCENT, "entity_category": "diagnostic"}),
     ("samples_lost", "Samples lost", "counters", "{{ value_json.samples_lost }}", _TOTAL),
     ("reconnects", "Reconnects", "counters", "{{ value_json.reconnects }}", _TOTAL),
+    ("battery", "Battery", "counters", "{{ value_json.battery }}",
+     {**_PERCENT, "device_class": "battery", "entity_category": "diagnostic"}),
 )  # fmt: skip
 
 

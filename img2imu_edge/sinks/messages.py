@@ -53,7 +53,7 @@ class Event:
 class Counters:
     """A source's totals since its start, told about once a second and at the end.
 
-    The counters are those of `LinkStats`, and `skipped` of `SessionStats`.
+    The counters and `battery` are those of `LinkStats`, and `skipped` is of `SessionStats`.
     """
 
     source: str
@@ -66,6 +66,7 @@ class Counters:
     bytes_received: int
     reconnects: int
     skipped: int
+    battery: int | None
 
     @classmethod
     def of(cls, source: str, link: LinkStats, session: SessionStats | None) -> Self:
@@ -81,6 +82,7 @@ class Counters:
             bytes_received=link.bytes_received,
             reconnects=link.reconnects,
             skipped=session.skipped if session else 0,
+            battery=link.battery,
         )
 
     def as_dict(self) -> dict[str, object]:

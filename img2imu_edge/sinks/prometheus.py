@@ -14,7 +14,7 @@ from img2imu_edge.sinks.messages import Counters, Decided, Event, Message
 from img2imu_edge.sinks.serving import ServingOptions, address_of, check_token, listen, server_tls, shows
 
 if TYPE_CHECKING:
-    from prometheus_client.core import CounterMetricFamily
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 _BUCKETS: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _TOTALS: Final = {
@@ -189,8 +189,8 @@ class _Totals:
     def __init__(self) -> None:
         self.latest: dict[str, Counters] = {}
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        from prometheus_client.core import CounterMetricFamily
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         for name, help_text in _TOTALS.items():
             metric_name = "decisions_skipped" if name == "skipped" else name
@@ -198,3 +198,8 @@ class _Totals:
             for source, counters in list(self.latest.items()):
                 family.add_metric([source], getattr(counters, name))
             yield family
+        battery = GaugeMetricFamily("img2imu_battery_ratio", "What is left of the battery", labels=["source"])
+        for source, counters in list(self.latest.items()):
+            if counters.battery is not None:
+                battery.add_metric([source], counters.battery / 100)
+        yield battery

@@ -21,6 +21,7 @@ from tests.ble.peripheral import Characteristic, Failure, Peripheral, Service
 from tests.ble.wearable import Wearable
 
 ADDRESS = "C0:FF:EE:00:00:01"
+BATTERY, LEVEL = "0000180f-0000-1000-8000-00805f9b34fb", "00002a19-0000-1000-8000-00805f9b34fb"
 MOTION = "00030002-78fc-48fe-8e23-433b3a1942d0"
 SERVICE = "00030000-78fc-48fe-8e23-433b3a1942d0"
 
@@ -57,6 +58,33 @@ async def test_a_band_is_found_by_its_name(bench: Bench, run: Recording) -> None
     band.finish()
     assert source.info.rate == run.rate
     assert sum(map(len, blocks)) == 100
+
+
+async def test_the_battery_is_told_and_kept_current(bench: Bench, run: Recording) -> None:
+    level = Characteristic(LEVEL, ["read", "notify"], b"\x63")
+    band = wearable(bench, run, speed=2, services=[Service(BATTERY, [level])])
+    async with i2e.open_source(f"ble://{ADDRESS}") as source:
+        seen: list[int | None] = []
+        async for _ in source:
+            if source.stats.battery not in seen:
+                seen.append(source.stats.battery)
+                if source.stats.battery == 99:
+                    band.notify(LEVEL, b"\xff")  # no percentage
+                    band.notify(LEVEL, b"\x50")
+            if seen[-1] == 80:
+                break
+        assert seen == [None, 99, 80]
+    band.finish()
+
+
+async def test_a_device_whose_battery_cannot_be_read_streams_all_the_same(
+    bench: Bench, run: Recording
+) -> None:
+    level = Characteristic(LEVEL, ["read"], b"\x63", secure=True)  # needs a bond
+    band = wearable(bench, run, speed=8, services=[Service(BATTERY, [level])])
+    source, blocks = await gather(f"ble://{ADDRESS}")
+    assert band.finish().samples_made == sum(map(len, blocks)) == len(run)
+    assert source.stats.battery is None
 
 
 async def test_disconnects_are_gaps_counted_to_the_sample(bench: Bench, run: Recording) -> None:

@@ -43,7 +43,7 @@ class Wearable(Peripheral):
         options: Its pace and its faults; bits cannot be wrong on BLE.
         boot_id: What tells its power-ups apart.
         first: Its number of the first sample.
-        peripheral: As for `Peripheral`.
+        peripheral: As for `Peripheral`; services are offered beside ours.
 
     Attributes:
         tape: What it senses, in counts and ticks.
@@ -65,7 +65,8 @@ class Wearable(Peripheral):
         self._write = Characteristic(NUS_WRITE, ("write", "write-without-response"), on_write=self._asked)
         self._notify = Characteristic(NUS_NOTIFY, ("notify",), on_subscribe=self._subscribed)
         service = Service(NUS, (self._write, self._notify))
-        super().__init__(**{"name": recording.name, **peripheral, "services": [service]})
+        more = peripheral.pop("services", ())
+        super().__init__(**{"name": recording.name, **peripheral, "services": [service, *more]})
         self._requests: deque[bytes] = deque()
         self.tape = make_tape(recording, options.loops, boot_id, first)
         self.device = VirtualWearable(self.tape, options, _Radio(self), once=True)

@@ -145,7 +145,7 @@ def test_home_assistant_is_told_what_there_is(broker: Broker, reader: Reader) ->
         outlets.send(decided(2.0, "Left.Wrist"))  # must not share the first one's topic
         wait_for(lambda: len(reader.times()) == 2)
     late = Reader(broker)  # retained: for a Home Assistant that starts later
-    wait_for(lambda: len(late.got) == 11)
+    wait_for(lambda: len(late.got) == 13)
     late.close()
     got = dict(late.got)
     assert got["home/status"] == "offline"
@@ -154,7 +154,7 @@ def test_home_assistant_is_told_what_there_is(broker: Broker, reader: Reader) ->
     assert config["availability_topic"] == "home/status"
     assert config["device"]["name"] == "left wrist"
     configs = {topic: json.loads(text) for topic, text in got.items() if topic.endswith("/config")}
-    assert len(configs) == len({each["unique_id"] for each in configs.values()}) == 10
+    assert len(configs) == len({each["unique_id"] for each in configs.values()}) == 12
     states = {each["state_topic"].rsplit("/", 1)[0] for each in configs.values()}
     assert states == {"home/left_wrist", "home/left_wrist_2"}
     decisions = {topic for topic, _ in reader.got if topic.endswith("/decision")}

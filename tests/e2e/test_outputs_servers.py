@@ -141,7 +141,8 @@ def test_prometheus_reads_what_was_counted() -> None:
             sink.take(decided(float(n)))
         sink.take(decided(6.0, "running", None))
         sink.take(Event("wrist", "warning", "loose"))
-        link = LinkStats(samples_received=900, samples_lost=7, duplicates=2, corrupt=3, reconnects=1)
+        link = LinkStats(samples_received=900, samples_lost=7, duplicates=2, corrupt=3)
+        link.reconnects, link.battery = 1, 85
         sink.take(Counters.of("wrist", link, SessionStats(skipped=4)))
         link.samples_received = 950
         sink.take(Counters.of("wrist", link, SessionStats(skipped=4)))
@@ -158,6 +159,7 @@ def test_prometheus_reads_what_was_counted() -> None:
     assert got["img2imu_duplicates_total|wrist"] == 2
     assert got["img2imu_corrupt_total|wrist"] == 3
     assert got["img2imu_reconnects_total|wrist"] == 1
+    assert got["img2imu_battery_ratio|wrist"] == 0.85
     assert got["img2imu_decisions_skipped_total|wrist"] == 4
     assert got["img2imu_events_total|warning|wrist"] == 1
     with pytest.raises(urllib.error.URLError):

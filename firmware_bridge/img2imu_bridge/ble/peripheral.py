@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
 
+from img2imu_bridge.ble import battery
 from img2imu_bridge.ble.scan import Sighting, find
 from img2imu_bridge.ble.trouble import FAILURES, explain, is_stale
 from img2imu_bridge.profiles import Notification
@@ -56,6 +57,7 @@ class Peripheral:
         self._who, self._scan_s, self._connect_s, self._encrypted = who, scan_s, connect_s, encrypted
         self._sighting: Sighting | None = None
         self._client: BleakClient | None = None
+        self._battery: asyncio.Task[None] | None = None
         self._waiting: deque[Notification] = deque(maxlen=WAITING)
         self._news = asyncio.Event()
         self._lost = False
@@ -94,6 +96,7 @@ class Peripheral:
                 raise explain(error, self._who) from error
         if self._encrypted:
             await self._demand_encryption()
+        self._battery = asyncio.create_task(battery.watch(client, self.stats))
 
     async def hear(self) -> Notification:
         """Wait for what it says next; cancelling loses nothing.
@@ -173,6 +176,7 @@ class Peripheral:
             "MTU": f"{max(sizes) + 3}" if sizes else "unknown",
             "connection interval": "not told by this platform",
             "bonded": {True: "yes", False: "no", None: "not told by this platform"}[self._bonded()],
+            "battery": "not told" if self.stats.battery is None else f"{self.stats.battery} %",
             "dropped here": str(self.overflowed),
         }
 
@@ -187,6 +191,8 @@ class Peripheral:
         client, self._client = self._client, None
         self._lost = True
         self._news.set()
+        if self._battery is not None:
+            self._battery.cancel()
         if client is not None:
             with contextlib.suppress(*FAILURES):
                 await asyncio.wait_for(client.disconnect(), _GOODBYE_S)
