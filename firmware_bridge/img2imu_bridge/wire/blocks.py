@@ -65,8 +65,9 @@ class BlockBuilder:
         return values.astype(np.float32)
 
     def _times(self, run: _Run) -> NDArray[np.float64]:
-        if len(run.counts) == 1:  # as most often, and a third of the work
-            return (run.starts[0] + run.steps[0] * np.arange(run.counts[0])) / self._ticks_per_second
+        if len(run.counts) == 1:  # as most often; its samples are few
+            start, step, per_second = run.starts[0], run.steps[0], self._ticks_per_second
+            return np.array([(start + step * k) / per_second for k in range(run.counts[0])])
         counts = np.array(run.counts)
         ends = np.cumsum(counts)
         within = np.arange(ends[-1]) - np.repeat(ends - counts, counts)
