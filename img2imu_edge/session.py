@@ -103,7 +103,7 @@ class Session:
         self._samples: RingBuffer[np.float32] = RingBuffer(kept, (len(wanted),), np.float32)
         self._real: RingBuffer[np.bool_] = RingBuffer(kept, (), np.bool_)
         self._maker = DecisionMaker(model.card.decision, model.card.labels)
-        self._held: list[SampleBlock] = []
+        self._held: list[tuple[Times, Values]] = []
         # Blocks wait here as long as they come in order and the next window cannot be complete.
         self._latest, self._ends = math.inf, math.inf
         self.start = 0.0
@@ -167,12 +167,14 @@ class Session:
         Returns:
             The windows that they complete, in order.
         """
-        self.stats.samples += len(block)
-        self._held.append(block)
-        in_order = len(block) and self._latest < block.times[0]
-        if in_order and len(self._held) < MOST_HELD and not self._resampler.reaches(block.times, self._ends):
-            self._latest = block.times.item(-1)
+        times, values = block.times, block.values
+        self.stats.samples += len(times)
+        in_order = len(times) and self._latest < times[0]
+        if in_order and len(self._held) < MOST_HELD and not self._resampler.reaches(times, self._ends):
+            self._latest = times.item(-1)
+            self._held.append((times.copy(), values.copy()))  # whoever pushes may use the memory again
             return []
+        self._held.append((times, values))
         return self._consume(self._resampler.push(*self._release()))
 
     def rest(self) -> list[Window]:
@@ -201,10 +203,10 @@ class Session:
 
     def _release(self) -> tuple[Times, Values]:
         """What was held, in one piece: to resample many samples costs little more than to resample one."""
-        times, values = self._held[0].times, self._held[0].values
+        times, values = self._held[0]
         if len(self._held) > 1:
-            times = np.concatenate([block.times for block in self._held])
-            values = np.concatenate([block.values for block in self._held])
+            times = np.concatenate([part for part, _ in self._held])
+            values = np.concatenate([part for _, part in self._held])
         self._held.clear()
         self._latest = times.item(-1) if len(times) else math.inf
         return times, values if self._order is None else values[:, self._order]

@@ -58,6 +58,17 @@ def test_decisions_do_not_depend_on_how_samples_were_chunked(
     assert decide(fresh, part, sizes) == i2e.classify_recording(part, model)
 
 
+def test_memory_that_is_used_again_changes_nothing(model: i2e.Model, recording: i2e.Recording) -> None:
+    session = i2e.Session(model, recording.rate, recording.channels)
+    times, values = np.empty(7), np.empty((7, len(recording.channels)), np.float32)
+    block, decisions = i2e.SampleBlock(times, values, recording.channels), []
+    for start in range(0, 1400, 7):
+        times[:], values[:] = recording.times[start : start + 7], recording.values[start : start + 7]
+        decisions += session.push(block)
+    part = excerpt(recording, np.arange(1400))
+    assert decisions + session.finish() == i2e.classify_recording(part, model)
+
+
 @pytest.mark.parametrize("rate", [50, 52, 100])
 def test_a_decision_comes_with_the_first_sample_that_settles_it(
     model: i2e.Model, recording: i2e.Recording, rate: float
