@@ -14,7 +14,7 @@ from img2imu_training.benchmark.run import Benchmark, plan, run
 from img2imu_training.benchmark.tasks import find_tasks
 from typer.testing import CliRunner
 
-from img2imu_edge.errors import BenchmarkError
+from img2imu_edge.errors import BenchmarkError, TrainingError
 from img2imu_edge.spec import SpectrogramSpec
 
 RESULT = Result("spar", "a method", "classical", 3, 5, 0, 0.75, 1.5, 35, 900, {"numpy": "2"})
@@ -141,3 +141,10 @@ def test_a_budget_is_a_number_or_all(budgets: str) -> None:
     done = CliRunner().invoke(app, ["few-label", "--budgets", budgets])
     assert done.exit_code == 2
     assert "numbers from 1" in done.output
+
+
+@pytest.mark.parametrize("option", ["--results", "--report"])
+def test_where_nothing_can_be_written_nothing_is_measured(option: str) -> None:
+    done = CliRunner().invoke(app, ["few-label", "--tasks", "spar", option, "/proc/none/of/it"])
+    assert isinstance(done.exception, TrainingError)
+    assert f"choose another place with {option}" in str(done.exception)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from img2imu_training.enrolment import scored
-from img2imu_training.enrolment_cases import BUDGETS, Case, see
+from img2imu_training.enrolment_cases import BUDGETS, Case, see, told
 from img2imu_training.enrolment_strangers import OWN, rejections, see_strangers
 from img2imu_training.recipe import Recipe
 from img2imu_training.recordings import Corpus, TrainingSession
@@ -35,6 +35,12 @@ def case() -> Case:
         embeddings=embeddings,
         labels=labels,
     )
+
+
+def test_one_draw_has_no_spread() -> None:
+    assert told([0.5, 0.7]) == "60.0 ± 10.0"
+    assert told([0.5, float("nan")]) == "50.0"
+    assert told([float("nan")]) == "–"
 
 
 def test_a_class_that_is_not_enrolled_is_never_recognised(case: Case) -> None:

@@ -230,6 +230,27 @@ def test_who_wore_it_and_where_matters(tmp_path: Path) -> None:
     assert len(caught) == 2
 
 
+def test_people_and_sessions_may_be_numbered_from_0(tmp_path: Path) -> None:
+    """Two recordings of person 0 are not two people, one to learn from and one to judge by."""
+    for number, name in enumerate("abcd"):
+        write(tmp_path / f"{name}.csv", seed=number)
+        about = {"subject": number // 2, "session": number // 2}
+        (tmp_path / f"{name}.json").write_text(json.dumps(about))
+    corpus, notices = read_recordings(tmp_path)
+    assert (corpus.subjects, notices) == (("0", "1"), ())
+    for number, name in enumerate("abcd"):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"subject": "ann", "session": number // 2}))
+    assert read_recordings(tmp_path)[0].subjects == ("0", "1")
+
+
+def test_a_person_under_two_names_is_asked_about(tmp_path: Path) -> None:
+    for number, name in enumerate(("Ann B", "ann_b", "bob", " bob ")):
+        write(tmp_path / f"{number}.csv", seed=number, subject=name)
+    corpus, notices = read_recordings(tmp_path)
+    assert corpus.subjects == ("Ann B", "ann_b", "bob")
+    assert [n.text.partition(". ")[0] for n in notices] == ["'Ann B' and 'ann_b' count as different people"]
+
+
 def test_one_persons_sessions_stand_in_for_people(tmp_path: Path) -> None:
     write(tmp_path / "a1.csv", subject="ann", session="monday", seed=1, without=(4, 6))
     write(tmp_path / "a2.csv", subject="ann", session="monday", seed=2)

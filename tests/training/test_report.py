@@ -18,6 +18,7 @@ from img2imu_training.checks import Notice
 from img2imu_training.recipe import Recipe
 from img2imu_training.recordings import Corpus
 from img2imu_training.report.advice import advise, confused, gaining, slope
+from img2imu_training.report.charts import shortened
 from img2imu_training.report.contents import (
     Budget,
     Calibration,
@@ -293,3 +294,15 @@ def test_elements_escape_what_is_not_markup() -> None:
     inner = element("title", "<&>", class_='a"b', stroke_width=1.04, fill=None)
     assert inner == '<title class="a&#34;b" stroke-width="1">&lt;&amp;&gt;</title>'
     assert element("g", inner) == f"<g>{inner}</g>"
+
+
+@pytest.mark.parametrize(
+    ("name", "cut"),
+    [
+        ("walk", "walk"),
+        ("a long gesture, number 1", "a long g…umber 1"),
+        ("a long gesture, number 2", "a long g…umber 2"),
+    ],
+)
+def test_long_names_of_one_family_stay_apart(name: str, cut: str) -> None:
+    assert shortened(name, 16) == cut

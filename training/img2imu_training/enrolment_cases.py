@@ -212,6 +212,8 @@ def windows_s(seen: Seen) -> float:
 
 
 def told(means: Sequence[float]) -> str:
-    """Mean ± standard deviation over draws, in %."""
+    """Mean ± standard deviation over draws, in %; one draw alone has no spread to tell."""
     sound = np.array([mean for mean in means if not np.isnan(mean)])
-    return f"{100 * sound.mean():.1f} ± {100 * sound.std():.1f}" if len(sound) else "–"
+    if not len(sound):
+        return "–"
+    return f"{100 * sound.mean():.1f}" + (f" ± {100 * sound.std():.1f}" if len(sound) > 1 else "")

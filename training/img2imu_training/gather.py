@@ -134,11 +134,11 @@ def _join(
         if recording.labels is not None:
             numbers[:] = [number[str(label)] for label in recording.labels]
         stretches = parts(recording, channels, rate)
-        subject = str(recording.about.get("subject") or name)
+        subject = _said(recording, "subject") or name
         for count, part in enumerate(stretches, start=1):
             called = name if count == 1 else f"{name}#{count}"
             sessions.append(TrainingSession(called, subject, part.values, numbers[part.nearest]))
-            wearing[called] = str(recording.about.get("session") or name)
+            wearing[called] = _said(recording, "session") or name
             bridged += part.bridged
             short += len(part.values) < window_s * rate
         if len(stretches) > 1:
@@ -146,9 +146,15 @@ def _join(
     notices += _about_gaps(found, split, bridged / rate)
     notices += _about_length(short, len(sessions), window_s)
     notices += _about_side_cars(found)
-    placements = {str(r.about["placement"]) for r in found.values() if "placement" in r.about}
+    placements = {_said(r, "placement") for r in found.values()} - {""}
     about: dict[str, object] = {"placement": placements.pop()} if len(placements) == 1 else {}
     return Corpus(path.stem, rate, channels, classes, tuple(sessions), about), wearing, notices
+
+
+def _said(recording: Recording, key: str) -> str:
+    """What the side-car says, as text: people may be numbered from 0."""
+    value = recording.about.get(key)
+    return "" if value is None else str(value).strip()
 
 
 def _common_channels(found: dict[str, Recording]) -> tuple[tuple[str, ...], list[Notice]]:
@@ -219,7 +225,7 @@ def _about_length(short: int, sessions: int, window_s: float) -> list[Notice]:
 
 def _about_side_cars(found: dict[str, Recording]) -> list[Notice]:
     notices = []
-    nameless = [name for name, r in found.items() if not r.about.get("subject")]
+    nameless = [name for name, r in found.items() if not _said(r, "subject")]
     if nameless:
         text = (
             f"{len(nameless)} of {len(found)} recordings do not say who wore the sensor and count as a "
@@ -227,7 +233,17 @@ def _about_side_cars(found: dict[str, Recording]) -> list[Notice]:
             '{"subject": "name"} into a file of the same name ending in .json.'
         )
         notices.append(Notice("warning", text))
-    worn = sorted({str(r.about["placement"]) for r in found.values() if "placement" in r.about})
+    people: dict[str, set[str]] = {}
+    for who in {_said(r, "subject") for r in found.values()}:
+        people.setdefault(" ".join(who.casefold().replace("_", " ").split()), set()).add(who)
+    for same in people.values():
+        if len(same) > 1:
+            text = (
+                f"{' and '.join(map(repr, sorted(same)))} count as different people. If they are one, the "
+                "score will be too good: give them one name."
+            )
+            notices.append(Notice("warning", text))
+    worn = sorted({_said(r, "placement") for r in found.values()} - {""})
     if len(worn) > 1:
         text = (
             f"The sensor was worn in different places ({listed(worn)}); unless the model shall work in all "

@@ -78,6 +78,7 @@ def few_label_command(
     from img2imu_training.benchmark.results import ResultsFile
     from img2imu_training.benchmark.run import Benchmark, plan, run
     from img2imu_training.benchmark.tasks import TASKS, find_tasks
+    from img2imu_training.outputs import make_room
 
     chosen = [CLASSICAL if name == "classical" else (name,) for name in _parted(methods)]
     benchmark = Benchmark(
@@ -88,6 +89,9 @@ def few_label_command(
         data=data,
         cache=cache.expanduser(),
     )
+    make_room(results, "--results")
+    if report is not None:
+        make_room(report / "few-label.md", "--report")
     file = ResultsFile(results)
     groups = plan(benchmark, set(file.done))
     failed = _follow(run(groups, file, jobs), sum(len(group.budgets) for group in groups))

@@ -219,8 +219,11 @@ def validation(curve: TrainingCurve) -> Markup:
 
 
 def shortened(name: str, length: int) -> str:
-    """A name cut to a length, with an ellipsis where something is missing."""
-    return name if len(name) <= length else name[: length - 1].rstrip() + "…"
+    """A name cut to a length, with an ellipsis in the middle: names of one family differ at their ends."""
+    if len(name) <= length:
+        return name
+    end = (length - 1) // 2
+    return name[: length - 1 - end].rstrip() + "…" + name[-end:].lstrip()
 
 
 def _bars(edges: Floats, heights: Floats, x: Scale, y: Scale, style: str) -> Markup:
