@@ -8,9 +8,10 @@ import math
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions, RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -63,7 +64,14 @@ async def follow(
     """
     if outlets is None:
         with Outlets([JsonLinesSink()] * json_lines) as own:
-            return await follow(source, model, json_lines=json_lines, outlets=own, session=session, keep=keep)
+            return await follow(
+                *(source, model),
+                json_lines=json_lines,
+                outlets=own,
+                session=session,
+                keep=keep,
+                watch=watch,
+            )
     name = source.info.name
     followed = Followed(session or Session(model, source.info.rate, source.info.channels))
     with _screen(json_lines) as screen:
@@ -82,9 +90,8 @@ async def follow(
                 if keep:
                     followed.decisions.append(decision)
                 told.tell(name, source.stats.warnings)
-                if screen and screen.is_due():
-                    size = screen.live.console.size
-                    screen.live.update(live_view(name, followed.session, source.stats, decision, size))
+                if screen:
+                    screen.show(partial(live_view, name, followed.session, source.stats, decision))
     return followed
 
 
@@ -119,18 +126,20 @@ async def follow_all(
                 )
             told.tell_of_outlets()
 
+        def show(_: ConsoleDimensions) -> RenderableType:
+            return fleet_view(wearables, latest)
+
         async with _now_and_then(tell):
             async for wearable, decision in classify_all(wearables, model):
                 latest[wearable.name] = decision
                 if watch:
                     watch(wearable.name, decision)
                 await outlets.decide(wearable.name, decision)
-                for each in wearables:
-                    told.tell_all(each)
-                if screen and screen.is_due():
-                    screen.live.update(fleet_view(wearables, latest))
+                told.tell_all(wearable)
+                if screen:
+                    screen.show(show)
         if screen:
-            screen.live.update(fleet_view(wearables, latest))
+            screen.show(show)
 
 
 @contextlib.asynccontextmanager
@@ -153,28 +162,40 @@ async def _now_and_then(act: Callable[[], None]) -> AsyncGenerator[None]:
 
 @dataclass(slots=True)
 class _Screen:
-    """A live display, and when it was last brought up to date."""
+    """A live display; where output is not a terminal, its last picture alone.
+
+    It is drawn when there is something new: rich's own clock would print the same picture many times over.
+    """
 
     live: Live
-    shown: float = -math.inf
+    _shown: float = -math.inf
+    _latest: Callable[[ConsoleDimensions], RenderableType] | None = None
 
-    def is_due(self) -> bool:
-        now = time.monotonic()
-        if now - self.shown < 1 / _FRAMES_PER_SECOND:
-            return False
-        self.shown = now
-        return True
+    def show(self, make: Callable[[ConsoleDimensions], RenderableType]) -> None:
+        """Draw what is made for a terminal's size, unless it was drawn just now."""
+        self._latest, now = make, time.monotonic()
+        if self.live.console.is_terminal and now - self._shown >= 1 / _FRAMES_PER_SECOND:
+            self._shown = now
+            self.draw()
+
+    def draw(self) -> None:
+        """Draw the latest."""
+        if self._latest:
+            self.live.update(self._latest(self.live.console.size), refresh=True)
 
 
 @contextlib.contextmanager
 def _screen(json_lines: bool) -> Iterator[_Screen | None]:
-    """A live screen on a terminal; a plain last frame where output is not a terminal."""
     if json_lines:
         yield None
         return
     console = Console()
-    with Live(console=console, refresh_per_second=_FRAMES_PER_SECOND) as live:
-        yield _Screen(live)
+    with Live(console=console, auto_refresh=False) as live:
+        screen = _Screen(live)
+        try:
+            yield screen
+        finally:
+            screen.draw()
     if not console.is_terminal:
         console.print()
 

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from img2imu_edge.cli.view import bar, half_blocks
+from img2imu_edge.cli.blocks import HalfBlocks
+from img2imu_edge.cli.view import bar
 from img2imu_edge.decision import Decision
 from img2imu_edge.engines import Array
 from img2imu_edge.model import Model
@@ -50,7 +51,7 @@ def show_why(recording: Recording, model: Model, decisions: Sequence[Decision], 
     console.print(found.sentence(), highlight=False, markup=False)
     table = Table.grid(padding=(0, 3))
     if console.color_system:
-        table.add_row(half_blocks(_glowing(found)), _shares(found))
+        table.add_row(HalfBlocks(_glowing(found)), _shares(found))
     else:
         table.add_row(_shares(found))
     console.print(table)
