@@ -139,19 +139,24 @@ class ProfileSource:
         if device is None or decoder is None:
             raise SourceError(f"{self.url} is closed; open a new source to connect again")
         patience = max(SILENCE_S, self._policy.silence)
+        blocks: list[SampleBlock] = []
+        heard = understood = False
         try:
             async with asyncio.timeout(patience):
-                first = await device.hear()
+                while not understood:  # parts of packets, and noise, are nothing said
+                    first = await device.hear()
+                    heard = True
+                    for said in (first, *device.hear_more()):
+                        try:
+                            packets = decoder.decode(said.characteristic, said.value)
+                        except PacketError:
+                            self.stats.corrupt += 1
+                            continue
+                        understood = understood or any(len(packet.values) for packet in packets)
+                        blocks += timeline.push(packets, said.received)
         except TimeoutError:
-            raise LinkLostError(f"it said nothing for {patience:g} s") from None
-        blocks: list[SampleBlock] = []
-        for said in (first, *device.hear_more()):
-            try:
-                packets = decoder.decode(said.characteristic, said.value)
-            except PacketError:
-                self.stats.corrupt += 1
-                continue
-            blocks += timeline.push(packets, said.received)
+            what = "nothing that can be understood" if heard else "nothing"
+            raise LinkLostError(f"it said {what} for {patience:g} s") from None
         return blocks
 
     async def _connect(self) -> tuple[Stream, ...]:

@@ -21,6 +21,7 @@ from img2imu_bridge.profiles.csv_lines import CsvLines, Lines
 from img2imu_bridge.profiles.pace import Pace, nominal
 from img2imu_bridge.profiles.registry import find_profile
 from img2imu_bridge.profiles.witmotion_serial import Frames, WitMotionDecoder
+from img2imu_bridge.sources import profile as profile_source
 
 from img2imu_edge.errors import SourceError
 from img2imu_edge.samples import STANDARD_GRAVITY, SampleBlock
@@ -325,6 +326,30 @@ async def test_a_board_that_is_plugged_in_again_goes_on_after_a_gap(board: Board
     assert np.diff(counted)[gap] > 15
     assert times[gap + 1] - times[gap] == pytest.approx(np.diff(counted)[gap] / 50, abs=0.25)
     assert len(counted) - gap > 10
+
+
+async def test_a_board_that_sends_only_noise_is_looked_for_again(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does that was set to another speed; it is found once it is understood again."""
+    monkeypatch.setattr(profile_source, "SILENCE_S", 2.5)
+
+    heard = asyncio.Event()
+
+    async def speak() -> None:
+        while not heard.is_set():
+            await board.send(csv, 50, 0.2)
+        await board.send(lambda *_: b"\xf3\x0c~\n", 50, 4.0)
+        await board.send(csv, 50, 20)
+
+    speaking = asyncio.create_task(speak())
+    async with asyncio.timeout(20), open_source(f"serial://{board.path}?profile=csv_lines&rate=50") as source:
+        async for _ in source:
+            heard.set()
+            if source.stats.reconnects:
+                break
+    speaking.cancel()
+    assert any("nothing that can be understood for 2.5 s" in text for text in source.stats.warnings)
 
 
 def test_a_rate_measured_again_is_the_same_unless_it_is_another_one() -> None:
