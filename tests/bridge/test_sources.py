@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import signal
 import threading
 import tty
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import serial
+from img2imu_bridge.sources import virtual
 
 import img2imu_edge as i2e
 
@@ -87,3 +89,26 @@ async def test_a_replay_gives_the_recording_itself(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.concatenate([b.times for b in blocks]), recording.times)
     np.testing.assert_array_equal(np.concatenate([b.values for b in blocks]), recording.values)
     assert source.stats.samples_received == 57
+
+
+async def test_a_virtual_wearable_of_many_laps_answers_at_once() -> None:
+    async with i2e.open_source("virtual:?loops=1000&speed=max") as source:  # forever, to prepare it all
+        async for block in source:
+            assert len(block)
+            break
+
+
+async def test_a_virtual_wearable_says_how_many_laps_it_can_hold() -> None:
+    with pytest.raises(i2e.SourceError, match=r"at most loops=2053 can be played"):
+        await enter("virtual:?loops=1000000")
+
+
+async def test_a_virtual_wearable_that_hangs_is_ended_without_a_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(virtual, "_STOP_S", 0.2)
+    source = i2e.open_source("virtual:")
+    async with source:
+        process = source._process  # type: ignore[attr-defined]
+        process.send_signal(signal.SIGSTOP)
+    assert process.returncode == -signal.SIGKILL

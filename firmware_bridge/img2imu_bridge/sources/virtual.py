@@ -110,10 +110,11 @@ class VirtualSource:
         if process is None:
             return
         try:
-            # Closes its input, upon which it ends if it has not yet.
-            out, _ = await asyncio.wait_for(process.communicate(), _STOP_S)
-            for line in out.splitlines():
-                self.ledger = json.loads(line)
+            # Closes its input, upon which it ends if it has not yet. One that hangs has no ledger.
+            with contextlib.suppress(TimeoutError):
+                out, _ = await asyncio.wait_for(process.communicate(), _STOP_S)
+                for line in out.splitlines():
+                    self.ledger = json.loads(line)
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):

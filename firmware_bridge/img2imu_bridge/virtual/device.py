@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -112,18 +113,23 @@ class VirtualWearable:
         here = min(self._at, len(self._tape.index) - 1)
         self._origin = time.monotonic() - (self._seconds(here) / self._speed if self._speed else 0.0)
 
-    def _batches(self) -> list[int]:
-        """Where messages begin, and the end; none spans samples that the tape lacks, or an uneven step."""
-        starts = [0]
+    def _batches(self) -> Iterator[int]:
+        """Where messages begin, and the end; none spans samples that the tape lacks, or an uneven step.
+
+        Found as they are needed: the host is not to wait until a long tape has been gone through.
+        """
+        start = 0
+        yield start
         period = self._tape.info.period
         most = min(self._options.batch, (self._port.longest - DATA_HEADER) // self._tape.info.sample_size)
         for sample in range(1, len(self._tape.index)):
-            place = sample - starts[-1]
-            even = self._tape.ticks[sample] - self._tape.ticks[starts[-1]] == round(place * period)
-            whole = self._tape.index[sample] - self._tape.index[starts[-1]] == place
+            place = sample - start
+            even = self._tape.ticks[sample] - self._tape.ticks[start] == round(place * period)
+            whole = self._tape.index[sample] - self._tape.index[start] == place
             if place == most or not even or not whole:
-                starts.append(sample)
-        return [*starts, len(self._tape.index)]
+                start = sample
+                yield start
+        yield len(self._tape.index)
 
     def _wait_for_start(self) -> None:
         while not self._streaming and not self._over:

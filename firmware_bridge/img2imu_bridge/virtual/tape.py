@@ -14,6 +14,7 @@ from img2imu_edge.recording import Recording
 TICKS_PER_SECOND = 1_000_000
 _FULL_SCALE = 32767
 _DECIMALS = 4
+_MOST_SAMPLES = 20_000_000  # half a gigabyte; nearly five days at 50 Hz
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,14 @@ def make_tape(recording: Recording, loops: int, boot_id: int, first: int = 0) ->
         first: The device's number of the first sample.
 
     Raises:
-        RecordingError: If a sensor of the recording has fewer than three axes, or is of an unknown kind.
+        RecordingError: If a sensor of the recording has fewer than three axes, or is of an unknown kind, or
+            if it is more samples than memory should hold.
     """
+    if loops * len(recording) > _MOST_SAMPLES:
+        raise RecordingError(
+            f"loops={loops} of {recording.name} is more than {_MOST_SAMPLES // 10**6} million samples; "
+            f"at most loops={_MOST_SAMPLES // len(recording)} can be played"
+        )
     sensors, columns = [], []
     for kind in Kind:
         names = [f"{kind.name.lower()}_{axis}" for axis in "xyz"]
