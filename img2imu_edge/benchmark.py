@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,10 @@ PLAIN_MODEL = "shoulder-fp32"
 
 _STARTS = 5
 _HOPS = 300
+_TURN = 20
+_LOOK_S, _MOST_WAIT_S = 0.05, 2.0
+
+T = TypeVar("T")
 
 _IMPORT = "import time; t = time.perf_counter(); import img2imu_edge; print(time.perf_counter() - t)"
 
@@ -63,7 +67,10 @@ def run_benchmarks() -> dict[str, Any]:
 
 
 def measure_hops() -> dict[str, float]:
-    """Median CPU microseconds per decision of each stage, ours and plain, on the same recording."""
+    """Median CPU microseconds per decision of each stage, ours and plain, on the same recording.
+
+    Of all threads: the plain way's engine has helper threads. Each takes turns of several decisions on end.
+    """
     model = load_model(BENCH_MODEL)
     spec, plan = model.card.input, model.plan
     recording = read_recording(demo_recording())
@@ -88,13 +95,17 @@ def measure_hops() -> dict[str, float]:
     for start in range(0, first, hop):
         feed(start)
     times: dict[str, list[float]] = {}
-    for start in range(first, len(values) - hop, hop)[:_HOPS]:
-        picture = _timed(times, "front_end", partial(front_end, start))
-        output = _timed(times, "engine", partial(model.engine.run, picture))
-        _timed(times, "decision", partial(maker.decide, 0.0, 1.0, *output))
-        window = values[start + hop - model.window_samples : start + hop]
-        plain = _timed(times, "plain_front_end", partial(plain_front_end, window))
-        _timed(times, "plain_engine", partial(plain_engine, plain))
+    starts = range(first, len(values) - hop, hop)[:_HOPS]
+    for turn in (starts[at : at + _TURN] for at in range(0, len(starts), _TURN)):
+        pictures = [timed(times, "front_end", partial(front_end, start)) for start in turn]
+        outputs = [timed(times, "engine", partial(model.engine.run, picture)) for picture in pictures]
+        for output in outputs:
+            timed(times, "decision", partial(maker.decide, 0.0, 1.0, *output))
+        windows = [values[start + hop - model.window_samples : start + hop] for start in turn]
+        plain = [timed(times, "plain_front_end", partial(plain_front_end, window)) for window in windows]
+        for picture in plain:
+            timed(times, "plain_engine", partial(plain_engine, picture))
+        _wait_until_quiet()  # its helper threads go on for a while, and that is not ours
     return {name: float(np.median(taken)) * 1e6 for name, taken in times.items()}
 
 
@@ -143,13 +154,21 @@ def plain_way(
     return front_end, engine
 
 
-def _timed(times: dict[str, list[float]], name: str, call: Callable[[], Any]) -> Any:
-    # Of this thread alone, so that whatever else runs here does not count. It flatters the plain engine,
-    # whose default options put helper threads to work.
-    start = time.thread_time()
+def timed(times: dict[str, list[float]], name: str, call: Callable[[], T]) -> T:
+    """Do something, and note the CPU time in seconds that all threads of this process took meanwhile."""
+    start = time.process_time()
     result = call()
-    times.setdefault(name, []).append(time.thread_time() - start)
+    times.setdefault(name, []).append(time.process_time() - start)
     return result
+
+
+def _wait_until_quiet() -> None:
+    end = time.monotonic() + _MOST_WAIT_S
+    busy = True
+    while busy and time.monotonic() < end:
+        start = time.process_time()
+        time.sleep(_LOOK_S)
+        busy = time.process_time() - start > _LOOK_S / 10
 
 
 def _python(code: str) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from benchmarks.alternatives.cost import Spread
 from benchmarks.alternatives.files import FILES
 from benchmarks.alternatives.ways import DRIFT
+from img2imu_edge.benchmark import timed
 from img2imu_edge.decision import DecisionMaker
 from img2imu_edge.model import Model, load_model
 from img2imu_edge.recording import demo_recording, read_recording
@@ -110,16 +109,11 @@ class _Stages:
 
     def push(self, block: SampleBlock) -> None:
         """Take in the samples of a hop."""
-        segments = self._timed("resample", lambda: self._resampler.push(block.times, block.values))
-        self._timed("columns", lambda: [self._spectrogram.push(segment.values) for segment in segments])
-        if self._spectrogram.total < self._model.card.input.columns:
+        spectrogram, times = self._spectrogram, self.times
+        segments = timed(times, "resample", lambda: self._resampler.push(block.times, block.values))
+        timed(times, "columns", lambda: [spectrogram.push(segment.values) for segment in segments])
+        if spectrogram.total < self._model.card.input.columns:
             return
-        picture = self._timed("picture", lambda: np.ascontiguousarray(stack(self._spectrogram.picture())))
-        output = self._timed("network", lambda: self._model.engine.run(picture))
-        self._timed("decision", lambda: self._maker.decide(0.0, 1.0, *output))
-
-    def _timed(self, name: str, call: Callable[[], Any]) -> Any:
-        begin = time.process_time()
-        result = call()
-        self.times[name].append(time.process_time() - begin)
-        return result
+        picture = timed(times, "picture", lambda: np.ascontiguousarray(stack(spectrogram.picture())))
+        output = timed(times, "network", lambda: self._model.engine.run(picture))
+        timed(times, "decision", lambda: self._maker.decide(0.0, 1.0, *output))
