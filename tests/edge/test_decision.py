@@ -1,10 +1,13 @@
+import json
+from dataclasses import asdict, fields
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from img2imu_edge.card import DecisionSpec, Novelty
-from img2imu_edge.decision import DecisionMaker, softmax
+from img2imu_edge.decision import Decision, DecisionMaker, softmax
 
 LABELS = ("a", "b", "c")
 NOWHERE = np.zeros(2, np.float32)
@@ -57,3 +60,15 @@ def test_windows_far_from_every_class_are_unknown_and_leave_the_past_alone() -> 
     assert (first.status, alien.status, again.status) == ("ok", "unknown", "ok")
     assert (alien.label, alien.confidence) == ("unknown", 0.0)
     assert again.scores == pytest.approx(first.scores)
+
+
+def test_plain_data_has_every_field_that_is_known_and_is_a_copy() -> None:
+    unsure = Decision(1.0, None, 0.0, 0.4, "gap")
+    assert json.dumps(unsure.as_dict()) == (
+        '{"time": 1.0, "label": null, "confidence": 0.0, "coverage": 0.4, "status": "gap", "scores": {}}'
+    )
+    sure = Decision(2.0, "a", 0.9, 1.0, "ok", {"a": 0.9, "b": 0.1}, 0.5, 3.0)
+    assert sure.as_dict() == asdict(sure)
+    assert list(sure.as_dict()) == [field.name for field in fields(Decision)]
+    sure.as_dict()["scores"].clear()  # type: ignore[attr-defined]
+    assert sure.scores == {"a": 0.9, "b": 0.1}
