@@ -16,6 +16,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
+from operator import add
 from typing import Final
 
 import numpy as np
@@ -100,16 +101,15 @@ class Motion:
 
     def packets(self, readings: Sequence[Reading]) -> list[Packet]:
         """The readings that make the motion."""
-        packets = []
-        for sensor, time, values in readings:
+        packets, factor = [], self._factor
+        for sensor, time, row in readings:
             if sensor not in self._used:
                 continue
-            row = np.array(values)
             if sensor == WRIST:
-                row = np.concatenate([(row[:3] + row[3:6]) * self._factor, row[6:]])
+                row = (*(total * factor for total in map(add, row[:3], row[3:6])), *row[6:])
             elif sensor != ROTATION:
-                row *= self._factor
-            packets.append(Packet(sensor, row.astype(np.float32)[None], None, time))
+                row = tuple(number * factor for number in row)
+            packets.append(Packet(sensor, np.array([row], np.float32), None, time))
         return packets
 
     @property
