@@ -27,6 +27,11 @@ UNLABELLED = ""
 COMPLETE = "complete"
 """Key of a side-car that tells whether the writing of its recording came to its proper end."""
 
+_SHOWN = 60
+_LONGEST_STEP = 1.0
+# With the shortest step that is taken for each: below, it would be more than 1000 Hz.
+_UNITS_OF_TIME = (("nanoseconds", 1e6, 10**9), ("microseconds", 1e3, 10**6), ("milliseconds", 1.0, 10**3))
+
 
 @dataclass(frozen=True, slots=True)
 class Recording:
@@ -82,7 +87,7 @@ def read_recording(path: str | Path) -> Recording:
 
     Raises:
         RecordingError: If the file cannot be read, a column is missing, a field is no number, times do not
-            increase, or fewer than two rows are usable. The message names the line.
+            increase or cannot be seconds, or fewer than two rows are usable. The message names the line.
     """
     path = Path(path)
     try:
@@ -116,6 +121,7 @@ def read_recording(path: str | Path) -> Recording:
             f"{path}, line {lines[row + 1]}: time {times[row + 1]:g} comes after {times[row]:g}; times must "
             "increase. Sort the rows, or split the file where the clock was reset"
         )
+    check_step(float(np.median(np.diff(times))), path)
     return Recording(
         name=path.stem,
         times=times,
@@ -142,9 +148,18 @@ def check_header(header: list[str], path: Path) -> None:
     """Refuse a header that names no time, lacks an axis, or names a column twice."""
     missing = [name for name in ("time", *ACCELEROMETER) if name not in header]
     if missing:
+        first = ",".join(header)
+        for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+            if len(header) == 1 and mark in first:
+                raise RecordingError(
+                    f"{path} has {name} between its columns; a recording has commas there, and a point in "
+                    "0.5: save it again as such a CSV"
+                )
+        shown = first if len(first) <= _SHOWN else first[:_SHOWN] + "…"
         raise RecordingError(
             f"{path} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; the first line "
-            "must name them: time,acc_x,acc_y,acc_z[,gyr_x,gyr_y,gyr_z][,label] in s, m/s², rad/s"
+            "must name them: time,acc_x,acc_y,acc_z[,gyr_x,gyr_y,gyr_z][,label] in s, m/s², rad/s. "
+            + (f"It is: {shown}" if shown else "It is empty")
         )
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
@@ -169,12 +184,34 @@ def parse(
             )
         try:
             numbers.append([float(row[i]) if row[i].strip() else math.nan for i in order])
-        except ValueError as error:
-            raise RecordingError(f"{path}, line {line}: {error}") from error
+        except ValueError:
+            raise RecordingError(f"{path}, line {line}: {_no_number(row, header, order)}") from None
         labels.append(row[label_at].strip() if label_at is not None else UNLABELLED)
         lines.append(line)
     table = np.array(numbers, dtype=np.float64).reshape(len(numbers), len(order))
     return table, labels, np.array(lines, dtype=np.int64)
+
+
+def _no_number(row: list[str], header: list[str], order: list[int]) -> str:
+    """Which field of a row is no number."""
+    for i in order:
+        try:
+            float(row[i] or "nan")
+        except ValueError:
+            unit = ", in seconds" if header[i] == "time" else ""
+            return f"{header[i]} is {row[i]!r}, and must be a number{unit}"
+    raise AssertionError(row)  # pragma: no cover
+
+
+def check_step(step: float, path: Path) -> None:
+    """Refuse a median time between rows that no motion sensor has, in seconds."""
+    if step <= _LONGEST_STEP:
+        return
+    name, factor = next((name, factor) for name, least, factor in _UNITS_OF_TIME if step >= least)
+    raise RecordingError(
+        f"{path}: from row to row, time grows by {step:g}, and it must be in seconds; it looks like {name}: "
+        f"divide it by {factor:,}"
+    )
 
 
 def _rate(times: NDArray[np.float64]) -> float:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from img2imu_edge.errors import RecordingError
-from img2imu_edge.recording import COMPLETE, check_header, parse, read_side_car
+from img2imu_edge.recording import COMPLETE, check_header, check_step, parse, read_side_car
 from img2imu_edge.samples import SampleBlock
 
 ROWS = 4096
@@ -95,8 +95,9 @@ def spooled(path: Path, folder: Path) -> Iterator[Spooled]:
             samples += len(numbers)
         if samples < 2:
             raise RecordingError(f"{path} has {samples} usable rows; a recording needs at least two")
-        rate = round(1.0 / _median(lambda: _steps(file, row), samples - 1), 6)
-        yield Spooled(rate, channels, samples, dropped + lines.cut, last - first, file, row)
+        step = _median(lambda: _steps(file, row), samples - 1)
+        check_step(step, path)
+        yield Spooled(round(1.0 / step, 6), channels, samples, dropped + lines.cut, last - first, file, row)
 
 
 @contextmanager

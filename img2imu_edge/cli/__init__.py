@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib.metadata import entry_points
@@ -41,6 +42,9 @@ def make_app() -> typer.Typer:
 
 def main() -> None:
     """Run the command; an error that we foresaw is one red line and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # in another encoding than UTF-8, ? stands for … and ²
+            stream.reconfigure(errors="replace")
     try:
         make_app()()
     except Img2ImuError as error:

@@ -16,9 +16,11 @@ from img2imu_edge.cli.options import JsonFlag
 def bench(json: JsonFlag = False) -> None:
     r"""Measure time per decision, start-up, memory and parsing speed on this machine.
 
-    Ours and the plain way take turns in the same run, so that their ratio holds on a busy machine too. CPU
-    time is that of all threads. The plain way keeps the last window in NumPy, calls scipy.signal.spectrogram
-    for each axis, resizes with Pillow, and runs the float32 network with ONNX Runtime's default options.
+    Ours and the plain way take turns in the same run, so that their ratio holds
+    on a busy machine too. CPU time is that of all threads. The plain way keeps
+    the last window in NumPy, calls scipy.signal.spectrogram for each axis,
+    resizes with Pillow, and runs the float32 network with ONNX Runtime's default
+    options.
 
     Other ways beside these, memory, many wearables at once: docs/benchmarks.md.
 

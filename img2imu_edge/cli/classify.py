@@ -18,8 +18,12 @@ from img2imu_edge.evaluation import answered, macro_f1
 from img2imu_edge.model import load_model
 from img2imu_edge.offline import classify_recording
 from img2imu_edge.recording import Recording, read_recording
+from img2imu_edge.sanity import check_samples
 from img2imu_edge.sinks.csv import write_csv
 from img2imu_edge.sinks.jsonl import JsonLines
+
+_CHECKED_S = 600.0
+"""Wrong units show in the first minutes; hours would take seconds to look through."""
 
 
 def classify(
@@ -64,7 +68,8 @@ def classify(
 ) -> None:
     """Classify a recording, or an archive of them; the decisions are those that a live stream of it gives.
 
-    Units are seconds, m/s² and rad/s. Where the recording has labels, the macro-F1 is shown too.
+    Units are seconds, m/s² and rad/s. Where the recording has labels, the
+    macro-F1 is shown too.
 
     Examples:
       img2imu classify run.csv --model shoulder
@@ -73,10 +78,10 @@ def classify(
 
       img2imu classify run.csv --model shoulder --why 12.5
 
-      img2imu classify --batch 'data/**/*.csv' --model shoulder --out results.parquet
+      img2imu classify --batch 'data/**/*.csv' --model shoulder -o all.parquet
 
-    An archive may be stopped at any time; the same command continues. Exit status: 0, 1 for what stops
-    everything, 3 if recordings were skipped.
+    An archive may be stopped at any time; the same command continues. Exit
+    status: 0, 1 for what stops everything, 3 if recordings were skipped.
     """
     if why is not None and (json or out or batch):
         raise typer.BadParameter(
@@ -133,9 +138,14 @@ def _show(recording: Recording, decisions: Sequence[Decision], window_s: float) 
     console.print(table)
     if not decisions:
         console.print(f"too short: a decision needs a window of {window_s:.1f} s", style="yellow")
+    begin = slice(round(_CHECKED_S * recording.rate))
+    for finding in check_samples(
+        recording.times[begin], recording.values[begin], recording.channels, recording.rate
+    ):
+        console.print(Text(finding.text, "yellow"), soft_wrap=True)
     if recording.dropped:
         console.print(f"{recording.dropped} rows had missing values and count as gaps", style="yellow")
-    if recording.labels is not None:
+    if recording.labels is not None and decisions:
         truth, predicted = answered(recording, decisions, window_s)
         console.print(f"macro-F1 {macro_f1(truth, predicted):.3f} over {len(truth)} labelled windows")
 

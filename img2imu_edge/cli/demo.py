@@ -28,9 +28,10 @@ def demo(
 ) -> None:
     """Watch a smartwatch's motion being classified, live; no hardware needed.
 
-    A virtual wearable (a process of its own, behind a virtual serial port) streams a real recording of
-    shoulder exercises, by someone whom the model never saw, through every layer that a real device would use.
-    The exit status is 1 if a single sample was lost.
+    A virtual wearable (a process of its own, behind a virtual serial port)
+    streams a real recording of shoulder exercises, by someone whom the model
+    never saw, through every layer that a real device would use. The exit status
+    is 1 if a single sample was lost.
 
     Example: img2imu demo --speed 20
     """

@@ -48,7 +48,7 @@ def record(
     Examples:
       img2imu record serial:///dev/ttyUSB0 --label walking --subject ann -o data
 
-      img2imu record ble://C8:2B:96:A1:00:01 -l walk -l run -l rest -s bob -p "left wrist"
+      img2imu record ble:MyBand -l walk -l run -l rest -s bob -p "left wrist"
     """
     labels = _checked(label or [])
     if not subject.strip():

@@ -42,7 +42,7 @@ def run(
     source: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...",
+            metavar="SOURCE",
             help="serial:///dev/ttyUSB0, replay:walk.csv?speed=4, virtual:?loss=0.05 …; or several of them.",
         ),
     ],
@@ -57,19 +57,20 @@ def run(
 ) -> None:
     """Classify a wearable's motion, live; or that of several, with one model.
 
-    A source reconnects by itself when its device goes away; what was lost meanwhile shows as coverage below
-    100 %. One that fails for good disturbs no other, and the exit status is 1 in the end. Stop with Ctrl+C.
+    A source reconnects by itself when its device goes away; what was lost
+    meanwhile shows as coverage below 100 %. One that fails for good disturbs no
+    other, and the exit status is 1 in the end. Stop with Ctrl+C.
 
     Examples:
       img2imu run serial:///dev/ttyUSB0 --model shoulder
 
       img2imu run "replay:walk.csv?speed=4" --model walk.onnx --json
 
-      img2imu run serial:///dev/ttyUSB0 "virtual:?loss=0.05" --model shoulder --out decisions.jsonl
+      img2imu run ble:Left "virtual:?loss=0.05" --model shoulder --out both.jsonl
 
       img2imu run ble:MyBand --model shoulder --dashboard
 
-      img2imu run ble:MyBand --model shoulder --out mqtt://broker/wrist --out wrist.csv
+      img2imu run ble:MyBand -m shoulder -o mqtt://broker/wrist -o wrist.csv
     """
     loaded = load_personal(model, enrolled, trusted_key)
     address = Address.read(dashboard_at or DEFAULT, dashboard_token) if dashboard or dashboard_at else None

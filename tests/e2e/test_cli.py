@@ -55,6 +55,16 @@ def test_classify_for_people(img2imu: Run) -> None:
     assert "macro-F1" in done.stdout
 
 
+def test_classify_says_what_cannot_be_right(img2imu: Run, recording: i2e.Recording, tmp_path: Path) -> None:
+    """Acceleration in g gives `unknown` and nothing else: the reason is told."""
+    rows = zip(recording.times[:2000], recording.values[:2000, :3] / 9.80665, strict=True)
+    lines = [f"{t:.2f},{x:.4f},{y:.4f},{z:.4f},0.1,0.1,0.1" for t, (x, y, z) in rows]
+    header = "time,acc_x,acc_y,acc_z,gyr_x,gyr_y,gyr_z"
+    (tmp_path / "g.csv").write_text("\n".join([header, *lines]))
+    done = img2imu("classify", tmp_path / "g.csv", "--model", "shoulder")
+    assert "it looks like g; multiply by 9.80665" in done.stdout
+
+
 def test_run_as_json_with_a_file(img2imu: Run, offline: list[i2e.Decision], tmp_path: Path) -> None:
     out = tmp_path / "live.jsonl"
     url = f"replay:{i2e.demo_recording()}?speed=0"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+import inspect
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from img2imu_edge.cli import make_app
+from img2imu_edge.recording import demo_recording
+from tests.conftest import Run
 
 CODE = '''
 import typer
@@ -69,3 +73,21 @@ def test_help_names_the_extra_that_a_command_needs(name: str) -> None:
     done = CliRunner().invoke(make_app(), [name, "--help"])
     assert done.exit_code == 0, done.output
     assert "pip install 'img2imu-edge'" not in done.stdout
+
+
+@pytest.mark.parametrize("entry", entry_points(group="img2imu.commands"), ids=lambda entry: entry.name)
+def test_help_keeps_its_lines_on_80_columns(entry: EntryPoint) -> None:
+    """Typer keeps the ends of lines: longer ones leave a word or two on a line of their own."""
+    loaded = entry.load()
+    grouped = isinstance(loaded, typer.Typer)
+    commands = [each.callback for each in loaded.registered_commands] if grouped else [loaded]
+    for command in commands:
+        paragraphs = (inspect.getdoc(command) or "").splitlines()[1:]
+        assert [line for line in paragraphs if len(line) > 78] == []
+
+
+def test_what_a_terminal_cannot_write_stops_nothing(img2imu: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = img2imu("classify", demo_recording(), "--model", "shoulder", "--why", 30)
+    assert done.returncode == 0, done.stderr
+    assert "acc_x" in done.stdout

@@ -67,8 +67,9 @@ def finetune_command(
 
     Needs: pip install 'img2imu-edge\[train]'
 
-    A recording is a CSV: time, acc_x, acc_y, acc_z\[, gyr_x, gyr_y, gyr_z], label, in s, m/s² and rad/s.
-    Beside walk1.csv, walk1.json says who wore the sensor: {"subject": "ann"}.
+    A recording is a CSV: time, acc_x, acc_y, acc_z, label and, where there is a
+    gyroscope, gyr_x, gyr_y, gyr_z, in s, m/s² and rad/s. Beside walk1.csv,
+    walk1.json says who wore the sensor: {"subject": "ann"}.
 
     Your recordings, and what comes of them:
 

@@ -56,17 +56,18 @@ def pretrain_command(
 
     Without any data:
 
-        img2imu pretrain training/recipes/pretrain/formula-only.toml -o backbone.safetensors
+        img2imu pretrain formula-only.toml -o backbone.safetensors
 
     On photographs of yours, packed once and probed on recordings:
 
-        img2imu pretrain training/recipes/pretrain/small.toml --images ~/photos --data ~/recordings
+        img2imu pretrain small.toml --images ~/photos --data ~/recordings
 
     ImageNet on eight GPUs; on four such nodes, run this on each under torchrun:
 
-        img2imu pretrain training/recipes/pretrain/imagenet-resnet18.toml --images imagenet/train --devices 8
+        img2imu pretrain imagenet-resnet18.toml --images imagenet --devices 8
 
-    Ctrl-C saves the run; the same command with --resume goes on from there, as if nothing had happened.
+    The recipes are in training/recipes/pretrain. Ctrl-C saves the run; the same
+    command with --resume goes on from there, as if nothing had happened.
     """
     from img2imu_training.pretrain.command import run
     from img2imu_training.pretrain.loop import Machine
