@@ -19,7 +19,7 @@ from img2imu_training.checkpoint import load, save
 from img2imu_training.evaluate import evaluation_windows, macro_f1, train_one
 from img2imu_training.fit import predict
 from img2imu_training.head import features, fit_head, principal_axes
-from img2imu_training.metric import fit_metric
+from img2imu_training.metric import Metric, fit_metric
 from img2imu_training.network import Architecture, Network, Statistics
 from img2imu_training.recipe import Recipe
 from img2imu_training.tune import TuneOptions
@@ -105,6 +105,17 @@ def test_the_closed_form_is_the_regression_it_was_fitted_as() -> None:
     regression = LogisticRegression(C=0.01, max_iter=300, class_weight="balanced").fit(moved @ axes, labels)
     np.testing.assert_allclose(logits, regression.decision_function(moved @ axes), atol=1e-3)
     assert set(logits[labels == 1].argmax(axis=1)) == {1}
+
+
+def test_classes_that_are_hard_to_part_take_their_time() -> None:
+    """Many classes of few windows took more than 300 steps, and ended in scikit-learn's own warning."""
+    net = Network(replace(SMALL, classes=5)).eval()
+    rng, width = np.random.default_rng(0), net.project.in_features
+    seen = rng.normal(size=(40, width)) * np.pad(np.geomspace(1, 1e-2, 6), (0, width - 6))
+    metric = Metric(np.zeros(width), np.eye(width))
+    seen = seen.astype(np.float32)
+    fit_head(net, metric, seen, np.arange(40) % 5, seen[:0], inverse_penalty=1e6)
+    assert torch.isfinite(net.classify.weight).all()
 
 
 def test_two_classes_have_two_scores() -> None:
