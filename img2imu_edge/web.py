@@ -11,34 +11,12 @@ from typing import Any
 _LEAVE_S = 1
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens.
-
-    Args:
-        host: An address of this computer.
-        port: 0 for any; `getsockname` tells which.
-
-    Raises:
-        OSError: If the port is taken, or the address not this computer's.
-        OverflowError: If the port is none.
-    """
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen()
-    except (OSError, OverflowError):
-        listener.close()
-        raise
-    return listener
-
-
 class WebServer:
     """Serves one application from when it is made until it is closed; needs the extra `web`.
 
     Args:
         application: An ASGI application.
-        listener: From `listen`.
+        listener: From `interfaces.listen`.
         connections: How many there may be at a time.
         options: What else uvicorn is told.
     """

@@ -12,8 +12,8 @@ from img2imu_edge.dashboard.address import PROTOCOL, Address, is_own_name, is_ow
 from img2imu_edge.dashboard.feed import Client, Feed
 from img2imu_edge.dashboard.page import read_page
 from img2imu_edge.errors import Img2ImuError, MissingExtraError
-from img2imu_edge.interfaces import own_address
-from img2imu_edge.web import WebServer, listen
+from img2imu_edge.interfaces import in_url, listen, own_address
+from img2imu_edge.web import WebServer
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -45,8 +45,9 @@ class Dashboard:
         host = self._address.host
         if host in ("0.0.0.0", "::"):  # noqa: S104
             host = own_address()
-        shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self._port}/" + (f"#{self._address.token}" if self._address.token else "")
+        return f"http://{in_url(host)}:{self._port}/" + (
+            f"#{self._address.token}" if self._address.token else ""
+        )
 
     async def __aenter__(self) -> Self:
         """Listen from now on.

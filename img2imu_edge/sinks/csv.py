@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TextIO
 from urllib.parse import SplitResult, unquote
@@ -74,18 +73,14 @@ class CsvSink:
         """Write a row, and hand it to the system at once."""
         if self._file is None or not isinstance(message, Decided):
             return
-        csv.writer(self._file).writerow(_row(iso(message.at), message.source, message.decision, self._labels))
+        row = _row(message.time_of_day, message.source, message.decision, self._labels)
+        csv.writer(self._file).writerow(row)
 
     def close(self) -> int:
         """Close the file."""
         if self._file:
             self._file.close()
         return 0
-
-
-def iso(seconds: float) -> str:
-    """Seconds since 1970 as ISO 8601, in UTC, with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def _row(at: str | None, source: str, decision: Decision, labels: Sequence[str]) -> list[object]:

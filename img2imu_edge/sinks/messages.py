@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Literal, Self
 
 from img2imu_edge.decision import Decision
@@ -24,6 +25,11 @@ class Decided:
     source: str
     decision: Decision
     at: float = field(default_factory=time.time)
+
+    @property
+    def time_of_day(self) -> str:
+        """`at` as ISO 8601, in UTC, with milliseconds."""
+        return datetime.fromtimestamp(self.at, UTC).isoformat(timespec="milliseconds")
 
     def as_dict(self) -> dict[str, object]:
         """As plain data, for JSON."""
@@ -91,3 +97,9 @@ class Counters:
 
 
 Message = Decided | Event | Counters
+
+
+def dated(message: Message) -> dict[str, object]:
+    """As plain data, for readers elsewhere: of a decision they are told when it was made, as `at`."""
+    data = message.as_dict()
+    return {"at": message.time_of_day, **data} if isinstance(message, Decided) else data

@@ -17,9 +17,8 @@ from urllib.parse import SplitResult, unquote
 
 from img2imu_edge.errors import MissingExtraError, OutputError
 from img2imu_edge.options import options_of
-from img2imu_edge.sinks.csv import iso
 from img2imu_edge.sinks.discovery import entities
-from img2imu_edge.sinks.messages import Decided, Event, Message
+from img2imu_edge.sinks.messages import Counters, Decided, Event, Message, dated
 from img2imu_edge.sinks.names import Names
 from img2imu_edge.sinks.serving import address_of, load_certificate
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 PASSWORD: Final = "IMG2IMU_MQTT_PASSWORD"  # noqa: S105 - the name of it
 """Environment variable with the password, which a URL would show to everyone who lists processes."""
 
+_TOPICS: Final = {Decided: "decision", Event: "event", Counters: "counters"}
 _IN_FLIGHT: Final = 20
 _FIRST_S: Final = 3.0
 _LEAVE_S: Final = 2.0
@@ -151,13 +151,7 @@ class MqttSink:
             self._announced.add(name)
             for topic, config in entities(self._options.discovery, self._topic, name, message.source):
                 self._publish(topic, config, retain=True)
-        data = message.as_dict()
-        if isinstance(message, Decided):
-            self._publish(f"{self._topic}/{name}/decision", {"at": iso(message.at), **data})
-        elif isinstance(message, Event):
-            self._publish(f"{self._topic}/{name}/event", data)
-        else:
-            self._publish(f"{self._topic}/{name}/counters", data)
+        self._publish(f"{self._topic}/{name}/{_TOPICS[type(message)]}", dated(message))
 
     def close(self) -> int:
         """Wait for confirmations, say that we leave, and leave."""

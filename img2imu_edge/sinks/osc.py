@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote
 
 from img2imu_edge.errors import MissingExtraError, OutputError
+from img2imu_edge.interfaces import in_url
 from img2imu_edge.options import options_of
 from img2imu_edge.sinks.messages import Counters, Decided, Event, Message
 from img2imu_edge.sinks.names import Names
@@ -64,8 +65,7 @@ class OscSink:
     """
 
     def __init__(self, host: str, port: int, prefix: str, labels: Sequence[str] = ()) -> None:
-        shown = f"[{host}]" if ":" in host else host
-        self.url, self.warnings = f"osc://{shown}:{port}{prefix}", list[str]()
+        self.url, self.warnings = f"osc://{in_url(host)}:{port}{prefix}", list[str]()
         self._host, self._port, self._prefix = host, port, prefix
         self._sources, self._classes = Names(), Names("class")
         for label in labels:  # in the model's order, so that the same class has the same name each time

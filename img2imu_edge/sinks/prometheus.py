@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult
 
 from img2imu_edge.errors import MissingExtraError, OutputError
+from img2imu_edge.interfaces import in_url
 from img2imu_edge.options import options_of
 from img2imu_edge.sinks.messages import Counters, Decided, Event, Message
 from img2imu_edge.sinks.serving import ServingOptions, address_of, check_token, listen, server_tls, shows
@@ -98,8 +99,7 @@ class PrometheusSink:
     @property
     def url(self) -> str:
         """Where the metrics are."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"prometheus://{host}:{self.port}"
+        return f"prometheus://{in_url(self._host)}:{self.port}"
 
     def start(self) -> None:
         """Listen from now on.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl
 
+from img2imu_edge import interfaces
 from img2imu_edge.errors import OutputError
-from img2imu_edge.interfaces import is_loopback
 
 _LEAST_TOKEN = 8
 
@@ -61,7 +61,7 @@ def check_token(scheme: str, host: str, token: str) -> None:
     """
     if token and len(token) < _LEAST_TOKEN:
         raise OutputError(f"a token of {scheme}:// needs {_LEAST_TOKEN} letters or more")
-    if not token and not is_loopback(host):
+    if not token and not interfaces.is_loopback(host):
         raise OutputError(
             f"on {host} anyone in the network could read along; give a token, ?token=… with {_LEAST_TOKEN} "
             "letters or more, and have readers show it"
@@ -83,21 +83,14 @@ def listen(scheme: str, host: str, port: int) -> socket.socket:
         OutputError: If the port is taken, or the address not this computer's.
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
+        return interfaces.listen(host, port)
+    except socket.gaierror as error:
         raise OutputError(f"{scheme}://{host}: no such address ({error.strerror or error})") from error
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen()
     except OSError as error:
-        listener.close()
         raise OutputError(
             f"{scheme}:// cannot listen on {host} port {port} ({error.strerror or error}); is another "
             "img2imu running? Choose another port"
         ) from error
-    return listener
 
 
 def server_tls(cert: str, key: str) -> ssl.SSLContext | None:

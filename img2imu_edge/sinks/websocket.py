@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
 from img2imu_edge.errors import MissingExtraError, OutputError
+from img2imu_edge.interfaces import in_url
 from img2imu_edge.options import options_of
-from img2imu_edge.sinks.csv import iso
-from img2imu_edge.sinks.messages import Decided, Message
+from img2imu_edge.sinks.messages import Message, dated
 from img2imu_edge.sinks.serving import ServingOptions, address_of, check_token, listen, server_tls, shows
 
 if TYPE_CHECKING:
@@ -81,8 +81,7 @@ class WebSocketSink:
     @property
     def url(self) -> str:
         """Where readers connect to."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{self._scheme}://{host}:{self.port}"
+        return f"{self._scheme}://{in_url(self._host)}:{self.port}"
 
     def start(self) -> None:
         """Listen from now on.
@@ -99,11 +98,9 @@ class WebSocketSink:
 
     def take(self, message: Message) -> None:
         """Leave a line to every reader's queue."""
-        data = message.as_dict()
-        if isinstance(message, Decided):
-            data = {"at": iso(message.at), **data}
         if self._loop:
-            self._loop.call_soon_threadsafe(self._push, json.dumps(data, ensure_ascii=False))
+            line = json.dumps(dated(message), ensure_ascii=False)
+            self._loop.call_soon_threadsafe(self._push, line)
 
     def close(self) -> int:
         """Give readers a moment for what waits, then close their connections."""

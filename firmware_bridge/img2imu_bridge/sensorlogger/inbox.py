@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from img2imu_bridge.sensorlogger.messages import MessageError
 from img2imu_edge.errors import MissingExtraError, SourceError
-from img2imu_edge.interfaces import is_loopback
-from img2imu_edge.web import WebServer, listen
+from img2imu_edge.interfaces import is_loopback, listen
+from img2imu_edge.web import WebServer
 
 if TYPE_CHECKING:
     from starlette.requests import Request
