@@ -39,25 +39,36 @@ class FrontEnd(nn.Module):
         self.register_buffer(
             "kernels", torch.from_numpy(np.ascontiguousarray(plan.basis.T))[:, None, :, None]
         )
-        # One for each axis: the ONNX exporter takes a single 1e-12 for 0, and drops it.
-        self.register_buffer("floor", torch.full((plan.axes,), float(plan.floor)))
-        self.register_buffer("gain", torch.from_numpy(plan.gain.T[:, None].copy()))
-        self.register_buffer("offset", torch.from_numpy(plan.offset.T[:, None].copy()))
+        # Never one number by itself: the ONNX exporter takes a single 1e-12 for 0, and drops it.
+        several = (self.bins, 1, 1) if self.bins > 1 else (plan.axes,)
+        self.register_buffer("floor", torch.full(several, float(plan.floor)))
+        # By row alone, which engines broadcast fastest: the three axes of a sensor have the same.
+        for name, numbers in (("gain", plan.gain), ("offset", plan.offset)):
+            self.register_buffer(name, torch.from_numpy(numbers[::3, :, None, None].copy()))
 
     def forward(self, samples: Tensor) -> Tensor:
         """Samples (n, samples, axes) in SI units to pictures (n, 3, sensors × rows, columns) in 0 … 1."""
-        # (n, kernels, columns, axes): axes last, as the gains want them and as TFLite keeps a picture.
+        # (n, kernels, columns, axes): axes last, as TFLite keeps a picture.
         product = nn.functional.conv2d(samples.unsqueeze(1), self.kernels, stride=(self.hop, 1))
         level, cosines, sines = torch.split(product, [self.level_rows, self.bins, self.bins], dim=1)
         cells = torch.log(cosines * cosines + sines * sines + self.floor)
         if self.level_rows:
             cells = torch.cat([level, cells], dim=1)
-        cells = cells * self.gain + self.offset
-        cells = cells.clamp(0.0, 1.0) if self.contrast == "fixed" else _stretch(cells)
         # `stack`: the gyroscope's rows follow the accelerometer's; x, y, z are what was the three axes.
-        if cells.shape[3] > 3:  # the TFLite converter cannot join one tensor with nothing
-            cells = torch.cat(torch.split(cells, 3, dim=3), dim=1)
-        return cells.permute(0, 3, 1, 2)
+        sensors = torch.split(cells, 3, dim=3) if cells.shape[3] > 3 else [cells]
+        finish = _stretch if self.contrast == "window" else _clip
+        # Finished before they are joined: the arena of a microcontroller is a tenth smaller for it.
+        shown = [
+            finish(sensor * gain + offset)
+            for sensor, gain, offset in zip(sensors, self.gain, self.offset, strict=True)
+        ]
+        # The TFLite converter cannot join one tensor with nothing.
+        picture = torch.cat(shown, dim=1) if len(shown) > 1 else shown[0]
+        return picture.permute(0, 3, 1, 2)
+
+
+def _clip(cells: Tensor) -> Tensor:
+    return cells.clamp(0.0, 1.0)
 
 
 def _stretch(cells: Tensor) -> Tensor:
