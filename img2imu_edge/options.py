@@ -1,14 +1,17 @@
-"""Options in the URL of a source or an output, checked against a dataclass of what there is."""
+"""Options in the URL of a source or an output: checked against a dataclass of what there is, or hidden."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any, TypeVar, cast, get_type_hints
 from urllib.parse import SplitResult, parse_qsl
 
 from img2imu_edge.errors import Img2ImuError
 
 T = TypeVar("T")
+
+_SECRET = re.compile(r"([?&][^=&]*(?:token|key|secret|password)[^=&]*=)[^&]*", re.IGNORECASE)
 
 
 def options_of(url: SplitResult, kind: type[T], error: type[Img2ImuError]) -> T:
@@ -46,3 +49,8 @@ def _boolean(text: str) -> bool:
     if text.lower() not in ("", "1", "0", "true", "false"):
         raise ValueError(text)
     return text.lower() not in ("0", "false")
+
+
+def without_secrets(url: str) -> str:
+    """A URL as others may see it: with … for what its options hide, such as a token."""
+    return _SECRET.sub(r"\1…", url)

@@ -20,7 +20,7 @@ from img2imu_edge.offline import classify_recording
 from img2imu_edge.recording import Recording, read_recording
 from img2imu_edge.sanity import check_samples
 from img2imu_edge.sinks.csv import write_csv
-from img2imu_edge.sinks.jsonl import JsonLines
+from img2imu_edge.sinks.jsonl import write_jsonl
 
 _CHECKED_S = 600.0
 """Wrong units show in the first minutes; hours would take seconds to look through."""
@@ -96,8 +96,10 @@ def classify(
 
         loaded = load_model(model, trusted_key)
         raise typer.Exit(classify_batch(batch, loaded, out, workers, cluster, json))
-    if not recording or workers or cluster:
+    if not recording:
         raise typer.BadParameter("name a RECORDING, or many with --batch")
+    if workers or cluster:
+        raise typer.BadParameter("it goes with --batch", param_hint="--workers" if workers else "--cluster")
     if out and out.suffix.lower() == ".parquet":
         raise typer.BadParameter(
             f"Parquet is written by: --batch {recording} --out {out}", param_hint="--out"
@@ -112,13 +114,11 @@ def classify(
         raise typer.Exit
     if out and out.suffix.lower() == ".csv":
         write_csv(out, read.name, decisions, loaded.card.labels)
-        out = None
-    for path in ([out] if out else []) + [None] * json:  # None is standard output
-        target = JsonLines(path)
-        for decision in decisions:
-            target.write(read.name, decision)
-        target.close()
-    if not json:
+    elif out:
+        write_jsonl(out, read.name, decisions)
+    if json:
+        write_jsonl(None, read.name, decisions)
+    else:
         _show(read, decisions, loaded.window_samples / loaded.card.input.rate)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json as jsonlib
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,6 @@ from img2imu_edge.cli.options import JsonFlag
 from img2imu_edge.evaluation import answered, macro_f1
 from img2imu_edge.model import Model, load_model
 from img2imu_edge.recording import Recording, demo_recording, read_recording
-from img2imu_edge.sinks.jsonl import JsonLines
 from img2imu_edge.source import Source, open_source
 
 DEMO_MODEL = "shoulder"
@@ -42,7 +42,7 @@ def demo(
     followed = asyncio.run(_follow(source, model, json))
     result = summary(source, recording, model, followed)
     if json:
-        JsonLines().write_object(result)
+        typer.echo(jsonlib.dumps(result))
     else:
         _show(result, recording)
     if result["samples_lost"] or result["samples_sent"] != result["samples_received"]:

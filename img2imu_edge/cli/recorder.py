@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import dataclasses
 import math
-import re
 import signal
 import time
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from img2imu_edge.cli.record_view import Progress, record_view
 from img2imu_edge.cli.traces import Traces
 from img2imu_edge.errors import RecordingError
 from img2imu_edge.labelling import Labelling
+from img2imu_edge.options import without_secrets
 from img2imu_edge.recording import UNLABELLED
 from img2imu_edge.recording_writer import RecordingWriter, create_recording
 from img2imu_edge.samples import SampleBlock
@@ -30,7 +30,6 @@ from img2imu_edge.source import Source
 
 _FRAME_SECONDS: Final = 0.125
 _SYNC_SECONDS: Final = 0.5
-_SECRET: Final = re.compile(r"[^=]*(token|key|secret|password)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ class Recorder:
             for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
                 loop.add_signal_handler(number, self._end, number.name)
         hint = getattr(self._source, "hint", "")
-        hint = hint or f"Connecting to {_without_secrets(self._plan.url)} …"
+        hint = hint or f"Connecting to {without_secrets(self._plan.url)} …"
         self._console.print(hint, style="dim", markup=False)
         async with self._source as source:
             begin = self._plan.labels[0] if len(self._plan.labels) == 1 else UNLABELLED
@@ -188,7 +187,7 @@ class Recorder:
         plan, info = self._plan, self._source.info
         about: dict[str, object] = {"subject": plan.subject}
         about |= {key: value for key in ("placement", "session") if (value := getattr(plan, key))}
-        about |= {"device": info.name, "source": _without_secrets(plan.url), "rate": info.rate}
+        about |= {"device": info.name, "source": without_secrets(plan.url), "rate": info.rate}
         about["software"] = f"img2imu-edge {version('img2imu-edge')}"
         return create_recording(plan.folder, plan.subject, info.channels, about)
 
@@ -210,10 +209,3 @@ def _until(block: SampleBlock, end: float) -> tuple[SampleBlock, bool]:
     if keep == len(block):
         return block, False
     return dataclasses.replace(block, times=block.times[:keep], values=block.values[:keep]), True
-
-
-def _without_secrets(url: str) -> str:
-    """A URL less the options that nobody else should see."""
-    base, _, query = url.partition("?")
-    kept = "&".join(option for option in query.split("&") if not _SECRET.match(option))
-    return f"{base}?{kept}" if kept else base

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import signal
 from collections.abc import AsyncGenerator
 from typing import Annotated
@@ -27,6 +26,7 @@ from img2imu_edge.dashboard import DEFAULT, Address, Dashboard, Feed, Watcher
 from img2imu_edge.enrol.apply import load_personal
 from img2imu_edge.errors import SourceError
 from img2imu_edge.model import Model
+from img2imu_edge.options import without_secrets
 from img2imu_edge.runner import Wearable
 from img2imu_edge.service import serving
 from img2imu_edge.session import Session
@@ -34,8 +34,6 @@ from img2imu_edge.sinks import open_sink
 from img2imu_edge.sinks.jsonl import JsonLinesSink
 from img2imu_edge.sinks.outlets import Outlets
 from img2imu_edge.source import open_source
-
-_SECRET = re.compile(r"([?&]token=)[^&]*")
 
 
 def run(
@@ -75,7 +73,7 @@ def run(
     loaded = load_personal(model, enrolled, trusted_key)
     address = Address.read(dashboard_at or DEFAULT, dashboard_token) if dashboard or dashboard_at else None
     # A source's name goes to all outputs; its token must not.
-    wearables = [Wearable(_SECRET.sub(r"\1…", url), open_source(url)) for url in source]
+    wearables = [Wearable(without_secrets(url), open_source(url)) for url in source]
     if len({wearable.name for wearable in wearables}) < len(source):
         raise SourceError("a source is given twice; each device can be listened to once")
     for wearable in wearables:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 from urllib.parse import SplitResult, unquote
 
 from img2imu_edge.decision import Decision
 from img2imu_edge.errors import OutputError
 from img2imu_edge.sinks.files import open_stdout, open_text
-from img2imu_edge.sinks.messages import Counters, Message
+from img2imu_edge.sinks.messages import Counters, Decided, Message
 
 
 def open_jsonl(url: SplitResult, _labels: Sequence[str]) -> JsonLinesSink:
@@ -20,38 +19,29 @@ def open_jsonl(url: SplitResult, _labels: Sequence[str]) -> JsonLinesSink:
     return JsonLinesSink(Path(unquote(url.netloc + url.path)))
 
 
-class JsonLines:
-    """Writes each decision as one line of JSON.
+def write_jsonl(path: Path | None, source: str, decisions: Iterable[Decision]) -> None:
+    """Write a recording's decisions: the lines that a live run gives.
 
     Args:
         path: The file, replaced if it exists; None for standard output.
+        source: The recording's name.
+        decisions: Its decisions.
 
     Raises:
-        OutputError: If the file cannot be written, also when it is written to.
+        OutputError: If it cannot be written, or a recording would be lost.
+        BrokenPipeError: If standard output is a pipe whose reader has left.
     """
-
-    def __init__(self, path: Path | None = None) -> None:
-        self._path = path
-        self._file: TextIO = open_text(path) if path else sys.stdout
-
-    def write(self, source: str, decision: Decision) -> None:
-        """Write one decision of a source, and hand it to the system at once."""
-        self.write_object({"source": source, **decision.as_dict()})
-
-    def write_object(self, data: dict[str, Any]) -> None:
-        """Write any other event as a line."""
-        try:
-            self._file.write(json.dumps(data, ensure_ascii=False) + "\n")
-            self._file.flush()
-        except OSError as error:
-            if self._path is None:  # a reader of standard output that has left is no error
-                raise
-            raise OutputError(f"cannot write {self._path}: {error.strerror or error}") from error
-
-    def close(self) -> None:
-        """Close the file; standard output stays open."""
-        if self._path:
-            self._file.close()
+    sink = JsonLinesSink(path)
+    sink.start()
+    try:
+        for decision in decisions:
+            sink.take(Decided(source, decision))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write {sink.url}: {error.strerror or error}") from error
+    finally:
+        sink.close()
 
 
 class JsonLinesSink:

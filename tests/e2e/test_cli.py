@@ -74,6 +74,24 @@ def test_run_as_json_with_a_file(img2imu: Run, offline: list[i2e.Decision], tmp_
     assert out.read_text() == done.stdout
 
 
+def test_lines_for_machines_are_utf_8_wherever_they_are_printed(
+    img2imu: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk = tmp_path / "zurück.csv"
+    walk.write_text(i2e.demo_recording().read_text()[:30_000])
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = img2imu("classify", walk, "--model", "shoulder", "--json", "--out", tmp_path / "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert {line["source"] for line in lines(done.stdout)} == {"zurück"}
+    assert (tmp_path / "out.jsonl").read_text(encoding="utf-8") == done.stdout
+
+
+def test_what_goes_with_an_archive_only_is_told(img2imu: Run) -> None:
+    done = img2imu("classify", i2e.demo_recording(), "--model", "shoulder", "--workers", 2)
+    assert done.returncode == 2
+    assert "it goes with --batch" in done.stderr
+
+
 def test_info_tells_the_card(img2imu: Run, model: i2e.Model) -> None:
     done = img2imu("info", "shoulder", "--json")
     assert i2e.ModelCard.from_json(done.stdout) == model.card

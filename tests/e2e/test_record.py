@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import img2imu_edge as i2e
+from img2imu_edge.options import without_secrets
 
 COMMAND = [sys.executable, "-c", "from img2imu_edge.cli import main; main()", "record"]
 ENVIRONMENT = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "OMP_NUM_THREADS": "1"}
@@ -179,8 +180,7 @@ def test_what_cannot_be_recorded_is_said_before(tmp_path: Path, options: list[st
 
 
 def test_no_token_is_written_down() -> None:
-    from img2imu_edge.cli.recorder import _without_secrets
-
     url = "sensorlogger:?host=0.0.0.0&token=secret&port=1&Access_Key=secret"
-    assert _without_secrets(url) == "sensorlogger:?host=0.0.0.0&port=1"
-    assert _without_secrets("serial:///dev/ttyUSB0") == "serial:///dev/ttyUSB0"
+    assert without_secrets(url) == "sensorlogger:?host=0.0.0.0&token=…&port=1&Access_Key=…"
+    assert without_secrets("x:?password=secret") == "x:?password=…"
+    assert without_secrets("serial:///dev/ttyUSB0") == "serial:///dev/ttyUSB0"
