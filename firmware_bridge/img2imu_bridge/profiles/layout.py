@@ -42,10 +42,10 @@ class Body(NamedTuple):
 
 
 class _Whole(NamedTuple):
-    """Where a whole number stands."""
+    """A packet's number or time stamp: what it is, and where it stands."""
 
-    place: slice
-    signed: bool
+    kind: struct.Struct
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ class Layout:
     def __init__(self, text: str, order: Literal["little", "big"] = "little") -> None:
         match = _GROUP.fullmatch(text.strip())
         head, group, times = match.groups() if match else ("", text, "1")
-        self._order: Literal["little", "big"] = order
-        self._head, self._group = self._part(head), self._part(group)
+        sign = "<" if order == "little" else ">"
+        self._head, self._group = self._part(head, sign), self._part(group, sign)
         self._times = int(times) if times else None
         self._start, self._size = self._head.numbers.size, self._group.numbers.size
         self.channels = self._group.channels
@@ -115,7 +115,7 @@ class Layout:
             if other := value[places].strip(wanted):
                 raise PacketError(f"a byte is {other[0]:#04x} instead of {wanted[0]:#04x}")
         samples = list(self._group.numbers.iter_unpack(value[self._start :]))
-        return Body(samples, self._whole(self._sequence, value), self._whole(self._ticks, value))
+        return Body(samples, _read(self._sequence, value), _read(self._ticks, value))
 
     def blank(self, samples: int = 1) -> bytes:
         """A packet that fits, with all numbers 0.
@@ -128,14 +128,12 @@ class Layout:
             packet[places] = wanted * len(packet[places])
         return bytes(packet)
 
-    def _whole(self, whole: _Whole | None, value: bytes) -> int | None:
-        return None if whole is None else int.from_bytes(value[whole.place], self._order, signed=whole.signed)
-
-    def _part(self, text: str) -> _Part:
+    @staticmethod
+    def _part(text: str, order: str) -> _Part:
         channels: list[str] = []
         wholes: dict[str, _Whole] = {}
         constants: list[tuple[int, int]] = []
-        size, codes = 0, "<" if self._order == "little" else ">"
+        size, codes = 0, order
         for word in text.split():
             match = _WORD.fullmatch(word)
             if not match or (match[4] and match[4] not in _TYPES):
@@ -147,9 +145,7 @@ class Layout:
             if constant:
                 constants.append((size, int(constant, 16)))
             elif name in (SEQUENCE, TICKS):
-                if kind[0] == "f":
-                    raise ValueError(f"{word!r} is no whole number, such as {name}:u{kind[1:]}")
-                wholes[name] = _Whole(slice(size, size + width), kind[0] == "i")
+                wholes[name] = _Whole(struct.Struct(order + _TYPES[kind]), size)
             elif name:
                 channels.append(name)
             codes += _TYPES[kind] if name in channels else f"{width}x"
@@ -158,4 +154,14 @@ class Layout:
 
 
 def _bits(whole: _Whole | None) -> int:
-    return 8 * (whole.place.stop - whole.place.start) if whole else 0
+    return 8 * whole.kind.size if whole else 0
+
+
+def _read(whole: _Whole | None, value: bytes) -> int | None:
+    if whole is None:
+        return None
+    (number,) = whole.kind.unpack_from(value, whole.at)
+    try:
+        return int(number)
+    except (ValueError, OverflowError):
+        raise PacketError(f"its number or time stamp is {number}") from None
