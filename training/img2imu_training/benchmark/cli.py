@@ -62,8 +62,8 @@ def few_label_command(
 
     Needs: pip install 'img2imu-edge\[train,benchmark]'
 
-    Half of the people teach, the other half are tested. Results come as they are made; Ctrl-C loses nothing,
-    and the same command goes on.
+    Half of the people teach, the other half are tested. Results come as they are
+    made; Ctrl-C loses nothing, and the same command goes on.
 
     Without any data:
 
@@ -71,7 +71,7 @@ def few_label_command(
 
     A backbone of yours against others:
 
-        img2imu benchmark few-label --data recordings --methods classical,ours=backbone.safetensors
+        img2imu benchmark few-label --data recordings --methods ours=b.safetensors
     """
     from img2imu_training.benchmark.methods.registry import CLASSICAL
     from img2imu_training.benchmark.report import write_report
