@@ -128,12 +128,14 @@ def export(
     """
     kinds = _kinds(phones)
     wanted = _wanted(to or (_PHONE_DEFAULT if kinds else None), device)
-    if kinds and wanted and not any(name.startswith("onnx-") for name in wanted):
-        raise typer.BadParameter("the app runs ONNX; add: --to onnx-fp32", param_hint="--bundle")
+    if kinds and not any(name.startswith("onnx-") for name in wanted):
+        told = "add" if wanted else "instead of auto, which may choose another kind, give"
+        raise typer.BadParameter(f"the app runs ONNX; {told}: --to onnx-fp32", param_hint="--bundle")
     if report is not None and report.suffix not in (".html", ".json"):
         raise typer.BadParameter("give a name that ends in .html or .json", param_hint="--report")
     errors = Console(stderr=True)
-    check_writable(output)
+    for folder in (output, report.parent if report else output):
+        check_writable(folder)
     with _progress(errors) as tell:
         tell("reading the checkpoint")
         net, card = need("img2imu_training.checkpoint").load(checkpoint)

@@ -98,7 +98,10 @@ def gather(card: ModelCard, corpus: str | None, data: Path | None, count: int) -
         ) from error
     loaded = _load(name, data, card.input.rate).only(card.input.channels)
     if loaded.classes != card.labels or loaded.rate != card.input.rate:
-        raise ModelError(f"the corpus {name} has other classes or another rate than the card")
+        raise ModelError(
+            f"the corpus {name} has other classes or another rate than the card; "
+            "name the recordings that it was trained on with --corpus and --data"
+        )
     plan = SpectrogramPlan(card.spectrogram, card.input.rate, len(card.input.channels))
 
     def cut(people: tuple[str, ...]) -> Any:

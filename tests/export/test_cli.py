@@ -45,6 +45,13 @@ def test_a_file_that_is_no_checkpoint_is_an_error_of_ours(tmp_path: Path) -> Non
     assert isinstance(result.exception, i2e.ModelError)
 
 
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("hello")
+    result = run(tmp_path / "none.safetensors", "--report", tmp_path / "file" / "told.json", "-o", tmp_path)
+    assert isinstance(result.exception, i2e.ModelError)
+    assert "cannot write" in str(result.exception)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -53,6 +60,8 @@ def test_a_file_that_is_no_checkpoint_is_an_error_of_ours(tmp_path: Path) -> Non
         (("--to", "auto", "--to", "onnx", "--for", "phone"), "auto chooses by itself"),
         (("--for", "phone"), "it goes with --to auto"),
         (("--report", "page.pdf"), "ends in .html or .json"),
+        (("--bundle", "ios", "--to", "tflite"), "the app runs ONNX; add: --to onnx-fp32"),
+        (("--bundle", "ios", "--to", "auto", "--for", "phone"), "instead of auto, which may choose another"),
     ],
 )
 def test_options_that_do_not_fit_each_other_are_usage_errors(
