@@ -103,10 +103,22 @@ def open_source(url: str) -> Source:
     """
     from importlib.metadata import entry_points  # a tenth of the package's import time, for one call
 
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:  # brackets that do not match, or hold no address
+        raise SourceError(f"{url} is no URL: {error}") from error
     known = {entry.name: entry for entry in entry_points(group="img2imu.sources")}
     if parts.scheme not in known:
         schemes = ", ".join(f"{name}:" for name in sorted(known))
-        raise SourceError(f"no source is called {url!r}; start the URL with one of: {schemes}")
+        raise SourceError(f"no source is called {url!r}; {_meant(url)}start the URL with one of: {schemes}")
     factory = cast(SourceFactory, known[parts.scheme].load())
     return factory(parts)
+
+
+def _meant(url: str) -> str:
+    """What somebody who gave a file or a port instead of a URL may have meant."""
+    if url.lower().endswith(".csv"):
+        return f"for a recording: replay:{url}; "
+    if url.startswith("/dev/"):
+        return f"for a port: serial://{url}; "
+    return ""

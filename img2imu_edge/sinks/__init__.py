@@ -66,7 +66,7 @@ def open_sink(target: str, labels: Sequence[str] = ()) -> Sink:
         The sink, not started.
 
     Raises:
-        OutputError: If the scheme is unknown or the URL's options are wrong.
+        OutputError: If the scheme is unknown, the path asks for Parquet, or the URL's options are wrong.
         MissingExtraError: If the library that it needs is not installed.
     """
     from importlib.metadata import entry_points
@@ -83,6 +83,8 @@ def open_sink(target: str, labels: Sequence[str] = ()) -> Sink:
                 f"no output is called {parts.scheme}://; give a path (.jsonl, .csv), or start the URL with "
                 f"one of: {schemes}"
             )
+    elif target.lower().endswith(".parquet"):
+        raise OutputError(f"{target}: Parquet is written by img2imu classify --batch; give .jsonl or .csv")
     else:
         kind = "csv" if target.lower().endswith(".csv") else "jsonl"
         parts = SplitResult(kind, "", quote(target), "", "")

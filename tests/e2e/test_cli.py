@@ -119,6 +119,10 @@ def test_help_teaches(command: str, img2imu: Run) -> None:
         (("classify", "nothing.csv", "--model", "shoulder"), "No such file"),
         (("run", "serial:///dev/does-not-exist", "--model", "shoulder"), "does-not-exist"),
         (("run", "pigeon:", "--model", "shoulder"), "start the URL with one of"),
+        (("run", "walk.csv", "--model", "shoulder"), "for a recording: replay:walk.csv"),
+        (("doctor", "/dev/ttyUSB0"), "for a port: serial:///dev/ttyUSB0"),
+        (("record", "ble://[x", "--subject", "ann"), "ble://[x is no URL"),
+        (("run", "virtual:", "--model", "shoulder", "--out", "d.parquet"), "img2imu classify --batch"),
     ],
 )
 def test_errors_are_one_clear_line(arguments: tuple[str, ...], message: str, img2imu: Run) -> None:
