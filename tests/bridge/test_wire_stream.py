@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from img2imu_bridge.benchmark import parse_throughput
 from img2imu_bridge.wire.messages import Data, Info, Kind, SensorInfo, decode, encode_data
 from img2imu_bridge.wire.stream import StreamDecoder
 
@@ -575,3 +576,9 @@ def test_garbage_never_turns_time_back_nor_counts_a_sample_twice(
     again = StreamDecoder(INFO)
     push_in_runs(again, messages, [1])
     assert again.stats == decoder.stats
+
+
+def test_the_benchmark_counts_samples_and_messages() -> None:
+    found = parse_throughput()
+    assert found["parse_samples_per_s"] > found["parse_lone_messages_per_s"] > 0  # ten samples in a message
+    assert found["parse_bytes_per_s"] > 12 * found["parse_samples_per_s"]  # six axes of two bytes
