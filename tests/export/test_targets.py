@@ -156,6 +156,18 @@ def test_int8_from_samples_is_the_net_from_pictures_behind_a_float_front_end(
     assert {i.name: i.SerializeToString() for i in quantised.graph.initializer}.items() <= numbers.items()
 
 
+def test_int8_onnx_is_made_of_what_onnx_runtime_does_fast(quantised: onnx.ModelProto) -> None:
+    kinds = [node.op_type for node in quantised.graph.node]
+    before = kinds[: kinds.index("Pad")]
+    assert "Sub" in before  # the picture is centred
+    assert "Mul" not in before  # but not doubled
+    assert not {"Slice", "Unsqueeze"} & set(kinds)  # which the statistics have as the training writes them
+    first = next(node for node in quantised.graph.node if node.op_type == "Conv")
+    unpacked = next(node for node in quantised.graph.node if first.input[1] in node.output)
+    (weight,) = (w for w in quantised.graph.initializer if w.name == unpacked.input[0])
+    assert weight.dims[1] == 4
+
+
 def test_tflite_from_samples_keeps_its_front_end_float(convert: Callable[[str, Form], Converted]) -> None:
     pytest.importorskip("litert_torch")
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
