@@ -142,7 +142,7 @@ def _show(recording: Recording, decisions: Sequence[Decision], window_s: float) 
     for finding in check_samples(
         recording.times[begin], recording.values[begin], recording.channels, recording.rate
     ):
-        console.print(Text(finding.text, "yellow"), soft_wrap=True)
+        console.print(Text(finding.text, "yellow"), soft_wrap=not console.is_terminal)
     if recording.dropped:
         console.print(f"{recording.dropped} rows had missing values and count as gaps", style="yellow")
     if recording.labels is not None and decisions:
