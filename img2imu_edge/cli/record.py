@@ -89,6 +89,9 @@ def _summarise(recorder: Recorder, console: Console) -> None:
     )
     if progress.lost:
         console.print(f"{progress.lost:,} samples got lost on the way and are gaps.", style="yellow")
+    if writer.skipped:
+        told = f"{writer.skipped:,} samples were left out: their times do not come after those before."
+        console.print(told, style="yellow", soft_wrap=True)
     for warning in progress.warnings:
         console.print(Text(warning, style="yellow"))
     if any(writer.samples.values()):
