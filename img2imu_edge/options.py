@@ -11,6 +11,7 @@ from img2imu_edge.errors import Img2ImuError
 
 T = TypeVar("T")
 
+_USER = re.compile(r"^([^:/?#]+://)[^/?#]*@")
 _SECRET = re.compile(r"([?&][^=&]*(?:token|key|secret|password)[^=&]*=)[^&]*", re.IGNORECASE)
 
 
@@ -52,5 +53,5 @@ def _boolean(text: str) -> bool:
 
 
 def without_secrets(url: str) -> str:
-    """A URL as others may see it: with … for what its options hide, such as a token."""
-    return _SECRET.sub(r"\1…", url)
+    """A URL as others may see it: without user and password, and with … for an option such as a token."""
+    return _SECRET.sub(r"\1…", _USER.sub(r"\1", url))

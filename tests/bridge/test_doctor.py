@@ -192,6 +192,7 @@ def test_a_bar_shows_the_progress_on_a_terminal(make_recording: Callable[..., An
         ("mqtt://me:secret@host/topic", "mqtt://host/topic"),
         ("serial:///dev/ttyUSB0?baud=9600", "serial:///dev/ttyUSB0?baud=9600"),
         ("virtual:", "virtual:"),
+        ("sensorlogger:?host=0.0.0.0&token=long-secret", "sensorlogger:?host=0.0.0.0&token=…"),
     ],
 )
 def test_what_is_nobodys_business_is_left_out(url: str, shown: str) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated, Any
-from urllib.parse import urlsplit, urlunsplit
 
 import typer
 from rich.console import Console
@@ -20,6 +19,7 @@ from img2imu_bridge.doctor.advice import advise
 from img2imu_bridge.doctor.computer import describe_computer
 from img2imu_bridge.doctor.measure import measure
 from img2imu_bridge.doctor.page import page
+from img2imu_edge import options
 from img2imu_edge.source import open_source
 
 _ADDRESS = re.compile(r"\b((?:[0-9A-Fa-f]{2}[:-]){3})(?:[0-9A-Fa-f]{2}[:-]){2}[0-9A-Fa-f]{2}\b")
@@ -63,10 +63,8 @@ def doctor(
 
 
 def without_secrets(url: str) -> str:
-    """A URL without user name and password, and without the half of an address that tells devices apart."""
-    parts = urlsplit(url)
-    place = parts.netloc.rpartition("@")[2]
-    return _hidden(urlunsplit(parts._replace(netloc=place)) if place != parts.netloc else url)
+    """As `options.without_secrets`, and without the half of an address that tells devices apart."""
+    return _hidden(options.without_secrets(url))
 
 
 def _hidden(text: str) -> str:
