@@ -241,6 +241,16 @@ def test_advice_rests_on_the_numbers() -> None:
     assert "shows “run”" in advise(absent)[0].text
 
 
+def test_a_step_of_less_than_a_doubling_says_nothing_of_one() -> None:
+    """From 10 to 11 windows 0.01 more by luck would be 0.07 for each doubling."""
+    scores = np.array([[0.5], [0.8], [0.9], [0.9], [0.91]])
+    budget = Budget(np.array([1, 2, 5, 10, 11]), scores)
+    assert slope(budget) == pytest.approx(0.01 / np.log2(11 / 5))
+    report = replace(made(("sit", "walk"), full=False), budget=budget)
+    assert any(item.text.startswith("From 5 to 11 windows") for item in advise(report))
+    assert slope(Budget(np.array([2, 3]), scores[:2])) == pytest.approx(0.3 / np.log2(1.5))
+
+
 def test_a_budget_says_whether_more_labels_help() -> None:
     by_class = np.array([[0.2, 0.4], [0.5, 0.5], [0.6, 0.8]])
     rising = Budget(np.array([1, 5, 20]), np.array([[0.3], [0.5], [0.7]]), by_class)

@@ -78,11 +78,19 @@ def gaining(budget: Budget) -> int | None:
     return int(gain.argmax()) if gain.max() > 0 else None
 
 
+def doubled(budget: Budget) -> int:
+    """The last point with at most half of all labels; the first where none has as few.
+
+    All labels may be hardly more than the last budget, and a step from 10 to 11 tells of luck alone.
+    """
+    return max(0, int(np.sum(2 * budget.labels <= budget.labels[-1])) - 1)
+
+
 def slope(budget: Budget) -> float:
-    """Gain in macro-F1 for each doubling of the labels, over the last step of the curve."""
-    mean = budget.scores.mean(axis=1)
-    doublings = np.log2(budget.labels[-1] / budget.labels[-2])
-    return float((mean[-1] - mean[-2]) / doublings)
+    """Gain in macro-F1 for each doubling of the labels, from `doubled` on."""
+    mean, start = budget.scores.mean(axis=1), doubled(budget)
+    doublings = np.log2(budget.labels[-1] / budget.labels[start])
+    return float((mean[-1] - mean[start]) / doublings)
 
 
 def advise(report: Report) -> list[Advice]:
@@ -153,8 +161,8 @@ def _about_labels(report: Report, budget: Budget) -> Advice:
         text += f"; {_quoted(report.classes[most])} gains most." if most is not None else "."
         return Advice("Label more windows", text)
     text = (
-        f"From {budget.labels[-2]} to {budget.labels[-1]} windows per class the score changed by "
-        f"{round(gain, 2) + 0.0:+.2f} for each doubling. Other people and other situations will help more."
+        f"From {budget.labels[doubled(budget)]} to {budget.labels[-1]} windows per class the score changed "
+        f"by {round(gain, 2) + 0.0:+.2f} for each doubling. Other people and other situations will help more."
     )
     return Advice("More labels of the same kind will not help", text)
 
