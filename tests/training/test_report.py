@@ -261,6 +261,9 @@ def test_a_budget_says_whether_more_labels_help() -> None:
     flat = replace(rising, scores=np.array([[0.3], [0.7], [0.7]]))
     titles = [item.title for item in advise(replace(report, budget=flat))]
     assert "More labels of the same kind will not help" in titles
+    falling = replace(rising, scores=np.array([[0.3], [0.7], [0.699]]))
+    said = " ".join(item.text for item in advise(replace(report, budget=falling)))
+    assert "changed by +0.00 for each doubling" in said
     checked(replace(report, budget=Budget(np.array([5]), np.array([[0.5]]), np.array([[0.5, 0.5]]))))
 
 
