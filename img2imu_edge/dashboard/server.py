@@ -90,6 +90,11 @@ class Dashboard:
         host = self._address.host
         try:
             listener = listen(host, self._port)
+        except socket.gaierror as error:
+            raise Img2ImuError(
+                f"the dashboard cannot listen on {host}: no such address ({error.strerror}); give "
+                "--dashboard-at one of this computer's, or 0.0.0.0 for all"
+            ) from error
         except (OSError, OverflowError) as error:
             raise Img2ImuError(
                 f"the dashboard cannot listen on {host} port {self._port} "

@@ -10,8 +10,7 @@ from urllib.parse import SplitResult, unquote
 
 from img2imu_edge.columns import FIELDS, score_cells, score_columns
 from img2imu_edge.decision import Decision
-from img2imu_edge.errors import OutputError
-from img2imu_edge.sinks.files import open_text
+from img2imu_edge.sinks.files import cannot_write, open_text
 from img2imu_edge.sinks.messages import Decided, Message
 
 COLUMNS: Final = ("at", "source", *FIELDS, "latency_ms")
@@ -41,7 +40,7 @@ def write_csv(path: Path, source: str, decisions: Iterable[Decision], labels: Se
             writer.writerow((*COLUMNS, *score_columns(labels)))
             writer.writerows(_row(None, source, decision, labels) for decision in decisions)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error
 
 
 class CsvSink:
@@ -67,7 +66,7 @@ class CsvSink:
         try:
             csv.writer(self._file).writerow((*COLUMNS, *score_columns(self._labels)))
         except OSError as error:
-            raise OutputError(f"cannot write {self._path}: {error.strerror or error}") from error
+            raise cannot_write(self._path, error) from error
 
     def take(self, message: Message) -> None:
         """Write a row, and hand it to the system at once."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -25,7 +27,18 @@ def open_text(path: Path) -> TextIO:
     try:
         return _unbuffered(_WholeLines(path, "w"))
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path | str, error: OSError) -> OutputError:
+    """Why an output's file cannot be written, and what to do."""
+    advice = {
+        errno.ENOENT: f"make its folder first: mkdir -p {shlex.quote(str(Path(path).parent))}",
+        errno.EISDIR: "name a file in it",
+        errno.ENOSPC: "make room, or choose another place",
+    }
+    told = advice.get(error.errno or 0, "choose another place")
+    return OutputError(f"cannot write {path}: {error.strerror or error}; {told}")
 
 
 def keep_recording(path: Path) -> None:

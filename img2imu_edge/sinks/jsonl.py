@@ -9,8 +9,7 @@ from typing import TextIO
 from urllib.parse import SplitResult, unquote
 
 from img2imu_edge.decision import Decision
-from img2imu_edge.errors import OutputError
-from img2imu_edge.sinks.files import open_stdout, open_text
+from img2imu_edge.sinks.files import cannot_write, open_stdout, open_text
 from img2imu_edge.sinks.messages import Counters, Decided, Message
 
 
@@ -39,7 +38,7 @@ def write_jsonl(path: Path | None, source: str, decisions: Iterable[Decision]) -
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"cannot write {sink.url}: {error.strerror or error}") from error
+        raise cannot_write(sink.url, error) from error
     finally:
         sink.close()
 

@@ -340,3 +340,9 @@ async def test_a_port_in_use_is_told() -> None:
         with pytest.raises(Img2ImuError, match="another port"):
             async with Dashboard(a_feed(), Address("127.0.0.1", int(host_of(dashboard.url).split(":")[1]))):
                 pass
+
+
+async def test_an_address_that_is_none_is_told_as_that() -> None:
+    with pytest.raises(Img2ImuError, match=r"no such address .* one of this computer's, or 0\.0\.0\.0"):
+        async with Dashboard(a_feed(), Address("no host", 0)):
+            pass

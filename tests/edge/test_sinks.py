@@ -410,9 +410,9 @@ def test_a_reader_that_stops_reading_does_not_stop_decisions(tmp_path: Path) -> 
     ("target", "says"),
     [
         ("pigeon://home", "mqtt://.*prometheus://.*ws://"),
-        ("/nowhere/a.csv", "cannot write"),
-        ("/nowhere/a", "cannot"),
-        ("/", "cannot write /: Is a directory"),
+        ("/nowhere/a b/c.csv", "cannot write .*; make its folder first: mkdir -p '/nowhere/a b'"),
+        ("/nowhere/a", "cannot write .*; make its folder first: mkdir -p /nowhere"),
+        ("/", "cannot write /: Is a directory; name a file in it"),
         ("", "cannot write .: Is a directory"),
         ("mqtt:broker", "needs a host"),
         ("ws:8766", "needs a host"),
