@@ -49,7 +49,7 @@ class SpectrogramPlan:
         self.frame = round(spec.frame_s * rate)
         self.hop = max(1, round(spec.hop_s * rate))
         if self.frame < 4:
-            raise ValueError(f"a frame of {spec.frame_s} s has only {self.frame} samples at {rate} Hz")
+            raise ValueError(f"a frame of {spec.frame_s:g} s has only {self.frame} samples at {rate} Hz")
         if spec.frequencies == "linear":
             self.frequencies = np.fft.rfftfreq(self.frame, 1.0 / rate)
         else:
