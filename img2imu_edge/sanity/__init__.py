@@ -74,8 +74,8 @@ class SanityCheck:
         before = len(self.findings)
         while len(times):
             part = self._samples - self._held
-            self._times.append(times[:part])
-            self._values.append(values[:part])
+            self._times.append(times[:part].copy())  # whoever pushes may use the memory again
+            self._values.append(values[:part].copy())
             self._held += len(times[:part])
             times, values = times[part:], values[part:]
             if self._held == self._samples:
@@ -84,6 +84,14 @@ class SanityCheck:
         return self.findings[before:]
 
     def _take(self, times: NDArray[np.float64], values: NDArray[np.float32]) -> None:
+        # In these words, for a NaN is not known to be later. Sessions count samples that are not.
+        if not ((times[1:] > times[:-1]).all() and times[-1] < np.inf):
+            known = np.isfinite(times)
+            times, values = times[known], values[known]
+            ahead = np.maximum.accumulate(np.concatenate([[-np.inf], times]))[:-1] < times
+            times, values = times[ahead], values[ahead]
+            if len(times) < _LEAST_SAMPLES:
+                return
         turning = np.isfinite(values[:, self._sensors.gyr]).all()
         self._seconds.append(
             Second.of(times, values, self._sensors if turning else Sensors(self._sensors.acc, []))

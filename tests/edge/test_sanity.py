@@ -197,3 +197,22 @@ def test_the_same_however_the_samples_are_cut(cuts: list[int]) -> None:
         position, turn = part.stop, turn + 1
     assert new == check.findings == check_samples(times, values, CHANNELS, RATE)
     assert [finding.check for finding in new] == ["units", "stuck"]
+
+
+@pytest.mark.parametrize("odd", [0.0, np.nan, np.inf, -1.0])
+def test_times_that_do_not_go_on_are_no_reason_to_stop(odd: float) -> None:
+    count = 1000
+    values, right = turning()[:count], np.arange(count) / RATE
+    assert check_samples(np.full(count, odd), values, CHANNELS, RATE) == []
+    mixed = right.copy()
+    mixed[7::10] = odd
+    assert check_samples(mixed, values, CHANNELS, RATE) == check_samples(right, values, CHANNELS, RATE) == []
+
+
+def test_memory_that_is_used_again_changes_nothing() -> None:
+    values = changed(ACC, lambda acc: acc / 9.8)
+    check, times, buffer = SanityCheck(CHANNELS, RATE), np.empty(7), np.empty((7, 6), np.float32)
+    for start in range(0, len(values) - 7, 7):
+        times[:], buffer[:] = np.arange(start, start + 7) / RATE, values[start : start + 7]
+        check.push(SampleBlock(times, buffer, CHANNELS))
+    assert [finding.check for finding in check.findings] == ["units"]
