@@ -37,7 +37,7 @@ _PHONE_DEFAULT = ("onnx-fp32",)
 
 def export(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file from img2imu train.")
+        Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file from img2imu finetune or train.")
     ],
     to: Annotated[
         list[str] | None,
