@@ -94,5 +94,5 @@ def _summarise(recorder: Recorder, console: Console) -> None:
         console.print(told, style="yellow", soft_wrap=True)
     for warning in progress.warnings:
         console.print(Text(warning, style="yellow"))
-    if any(writer.samples.values()):
+    if any(count for label, count in writer.samples.items() if label != UNLABELLED):
         console.print(f"Next: img2imu finetune {writer.path.parent}", style="dim", soft_wrap=True)

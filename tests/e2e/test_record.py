@@ -134,6 +134,16 @@ def test_keys_choose_labels_and_q_stops(tmp_path: Path) -> None:
     assert "run" in out
 
 
+def test_without_a_label_nothing_can_be_trained(tmp_path: Path) -> None:
+    recorder = start(
+        "virtual:?speed=20", "-s", "ann", "-o", str(tmp_path), "--countdown", "0", "--seconds", "5"
+    )
+    out, err = recorder.communicate(timeout=60)
+    assert recorder.returncode == 0, err
+    assert "no label" in out
+    assert "finetune" not in out
+
+
 @pytest.mark.parametrize(
     ("number", "name"), [(signal.SIGINT, "Ctrl+C"), (signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "SIGHUP")]
 )

@@ -25,7 +25,7 @@ from img2imu_training.datasets.unpack import unpack
 from img2imu_training.recordings import NO_LABEL, Corpus, TrainingSession, read_npz
 from typer.testing import CliRunner
 
-from img2imu_edge.errors import DownloadError, RecordingError
+from img2imu_edge.errors import DownloadError, RecordingError, TrainingError
 from img2imu_edge.samples import ACCELEROMETER, GYROSCOPE, STANDARD_GRAVITY
 
 CATALOGUE = read_catalogue()
@@ -502,3 +502,9 @@ def test_the_catalogue_is_strict(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"sets\.a\.titel"):
         read_catalogue(bad)
     assert all(isinstance(public, PublicSet) for public in CATALOGUE.sets.values())
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_download(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match="cannot write .*choose another place with --to"):
+        fetch_command("uci-har", tmp_path / "file" / "data")

@@ -28,6 +28,7 @@ def fetch_command(
 
     from img2imu_training.datasets.catalogue import read_catalogue
     from img2imu_training.datasets.fetch import fetch
+    from img2imu_training.outputs import make_room
 
     catalogue = read_catalogue()
     console = Console()
@@ -36,6 +37,7 @@ def fetch_command(
         console.print("Get one with: img2imu fetch NAME --to DIR", style="dim")
         return
     public = catalogue[name]
+    make_room(to / f"{name}.npz", "--to")
     console.print(f"{name}: {public.title}; {public.placement}")
     console.print(f"licence: {public.licence}; cite: {public.cite}; {public.homepage}", soft_wrap=True)
     columns = (TextColumn("downloading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
