@@ -506,5 +506,5 @@ def test_the_catalogue_is_strict(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_download(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(TrainingError, match="cannot write .*choose another place with --to"):
+    with pytest.raises(TrainingError, match=r"cannot write .*choose another place with --to"):
         fetch_command("uci-har", tmp_path / "file" / "data")
