@@ -117,7 +117,17 @@ async def _classify(
             await ready.wait()
             ready.clear()
             loads = [_Load(w, *_waiting(w)) for w in wearables if not w.ended and not w._queue.empty()]
-            due = [_take(load, session) for load in loads if (session := load.wearable.session) is not None]
+            due, begin = list[_Due](), time.monotonic()
+            for load in loads:
+                if load.wearable.session is None:
+                    continue
+                try:
+                    due.append(_take(load, load.wearable.session))
+                except Exception as error:  # blocks that are not what its source said: no other's concern
+                    load.wearable.error, load.wearable.ended = error, True
+                if time.monotonic() - begin > QUICK_S:  # links and outputs get their turn
+                    await asyncio.sleep(0)
+                    begin = time.monotonic()
             asked = sum(_asked(each.windows) for each in due)
             if 0 < pace.expect(asked) < QUICK_S or not any(each.windows for each in due):
                 decisions = _decide(due, pace)
@@ -126,7 +136,7 @@ async def _classify(
                 decisions = await loop.run_in_executor(worker, _decide, due, pace)
             for pair in decisions:
                 yield pair
-            if any(not wearable._queue.empty() for wearable in wearables):
+            if any(not wearable._queue.empty() for wearable in wearables if not wearable.ended):
                 ready.set()
     finally:
         for reader in readers:

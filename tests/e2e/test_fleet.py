@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+import pytest
 
 import img2imu_edge as i2e
+from img2imu_edge.session import Window
 from tests.conftest import Run
 
 
@@ -44,6 +50,68 @@ async def test_a_wearable_that_fails_disturbs_no_other(
     assert good.error is None
     assert [type(w.error) for w in bad] == [i2e.SourceError, i2e.SensorMismatchError, i2e.SourceError]
     assert all(wearable.ended for wearable in wearables)
+
+
+class Given:
+    """A source of somebody else's: blocks as they are given, without a pause."""
+
+    url = "given:"
+
+    def __init__(self, info: i2e.StreamInfo, blocks: list[i2e.SampleBlock]) -> None:
+        self.info, self.stats, self._blocks = info, i2e.LinkStats(), blocks
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def __aiter__(self) -> AsyncIterator[i2e.SampleBlock]:
+        for block in self._blocks:
+            yield block
+
+
+async def test_blocks_that_are_not_what_their_source_said_disturb_no_other(
+    model: i2e.Model, recording: i2e.Recording, offline: list[i2e.Decision]
+) -> None:
+    info = i2e.StreamInfo("any", recording.channels, recording.rate)
+    whole = list(recording.blocks(50))
+    three = [i2e.SampleBlock(b.times, b.values[:, :3], b.channels[:3]) for b in whole]
+    bad, good = (i2e.Wearable(str(n), Given(info, blocks)) for n, blocks in enumerate((three, whole)))
+    made = [decision async for _, decision in i2e.classify_all([bad, good], model)]
+    assert made == offline
+    assert isinstance(bad.error, ValueError)
+    assert bad.ended
+    with pytest.raises(ValueError, match="dimensions"):
+        [decision async for decision in i2e.classify(Given(info, three), model)]
+
+
+async def test_a_round_of_many_lets_others_have_their_turn(
+    model: i2e.Model, recording: i2e.Recording
+) -> None:
+    turn, taken = 0, list[int]()
+
+    class Noted(i2e.Session):
+        def take(self, block: i2e.SampleBlock) -> list[Window]:
+            taken.append(turn)
+            return super().take(block)
+
+    async def others() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    info = i2e.StreamInfo("any", recording.channels, recording.rate)
+    blocks = list(recording.blocks(5))[:64]  # what is taken of each in one round
+    wearables = [
+        i2e.Wearable(str(n), Given(info, blocks), Noted(model, info.rate, info.channels)) for n in range(60)
+    ]
+    watching = asyncio.create_task(others())
+    async for _ in i2e.classify_all(wearables, model):
+        pass
+    watching.cancel()
+    assert len(taken) == 60 * 64
+    assert max(Counter(taken).values()) < 60 * 64  # milliseconds of work, not in one piece
 
 
 def test_one_run_of_the_network_for_many_gives_each_its_own_to_the_bit(recording: i2e.Recording) -> None:
