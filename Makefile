@@ -52,9 +52,10 @@ $(VENV)/documentation: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable . --group docs
 	touch $@
 
-# The C tests need a compiler: where there is none, one comes as a Python package.
+# The C tests need a compiler: where there is none, one comes as a Python package. PyPI's torch for Linux brings
+# 2.8 GB that only a GPU needs; the other index has it without (2.13.0+cpu, which pip takes for the newer one).
 $(VENV)/development: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet 'torch==2.13.0'
+	$(BIN)/python -m pip install --quiet 'torch==2.13.0' --extra-index-url https://download.pytorch.org/whl/cpu
 	$(BIN)/python -m pip install --quiet --editable '.[bench,benchmark,export]' --group test
 	command -v cc >/dev/null || $(BIN)/python -m pip install --quiet ziglang
 	touch $@ $(VENV)/runtime
