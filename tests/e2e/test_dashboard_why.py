@@ -334,7 +334,7 @@ def test_what_is_held_is_what_the_network_saw(model: i2e.Model, recording: i2e.R
             continue
         windows += session.take(lossy)
         if session.stats.restarts and not taken:
-            held.begin(session._start)
+            held.begin(session.start)
         held.add(session.samples_since(taken))
         taken = session.samples_total
     assert session.stats.bridged > 0
@@ -347,9 +347,9 @@ def test_what_is_held_is_what_the_network_saw(model: i2e.Model, recording: i2e.R
     assert held.window(full[0].time - 0.5) is None
     assert held.window(full[-1].time + 5) is None
     last = full[-1]
-    held.begin(session._start + 1000)  # the device was away; what came before is still held
+    held.begin(session.start + 1000)  # the device was away; what came before is still held
     held.add(np.zeros((100, 6), np.float32))
     again = held.window(last.time)
     assert again is not None
     assert np.allclose(again, last.seen, atol=1e-5)
-    assert held.window(session._start + 1000 + 50 / 50) is None
+    assert held.window(session.start + 1000 + 50 / 50) is None
