@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -29,6 +30,7 @@ def make_app() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
+    app.callback()(_before)
     entries = {entry.name: entry for entry in entry_points(group="img2imu.commands")}
     rank = {name: i for i, name in enumerate(_ORDER)}
     for name in sorted(entries, key=lambda name: (rank.get(name, len(rank)), name)):
@@ -38,6 +40,21 @@ def make_app() -> typer.Typer:
         else:
             app.command(name)(command)
     return app
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"img2imu-edge {version('img2imu-edge')}")
+        raise typer.Exit
+
+
+def _before(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Say which version this is.", callback=_say_version, is_eager=True),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

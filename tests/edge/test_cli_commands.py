@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 
 import pytest
@@ -91,3 +91,9 @@ def test_what_a_terminal_cannot_write_stops_nothing(img2imu: Run, monkeypatch: p
     done = img2imu("classify", demo_recording(), "--model", "shoulder", "--why", 30)
     assert done.returncode == 0, done.stderr
     assert "acc_x" in done.stdout
+
+
+def test_it_says_its_version() -> None:
+    done = CliRunner().invoke(make_app(), ["--version"])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == f"img2imu-edge {version('img2imu-edge')}"
