@@ -17,8 +17,8 @@ from img2imu_edge.ring import RingBuffer
 from img2imu_edge.samples import SampleBlock
 from img2imu_edge.spectrogram import StreamingSpectrogram, stack
 
-MOST_AT_ONCE = 64
-"""Windows in one run of the network: more cost memory and are no faster."""
+MOST_AT_ONCE = 16
+"""Windows in one run of the network: more are no faster, and cost memory that the engine then keeps."""
 
 MOST_HELD = 256
 """Blocks that wait for the next window, so that times that hardly move on cannot fill the memory."""
