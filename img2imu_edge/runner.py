@@ -215,6 +215,7 @@ def _take(load: _Load, session: Session) -> _Due:
     pairs = [(window, block.received) for block in load.blocks for window in session.take(block)]
     if wearable._check:
         found = [finding for block in load.blocks for finding in wearable._check.push(block)]
+        found += wearable._check.finish() if load.last else []
         wearable.source.stats.warnings += [finding.text for finding in found]
     if load.last and not wearable.error:
         pairs += zip(session.rest(), repeat(math.nan))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +17,18 @@ if TYPE_CHECKING:
 _ROOT = Path(__file__).parents[2]
 _SHIPPED = _ROOT / "img2imu_edge" / "models"
 CHECKPOINT = _ROOT / "training" / "weights" / "shoulder.safetensors"
-CACHE = _ROOT / "build" / "alternatives"
+
+
+def _state() -> str:
+    """Of everything that the files are made by: with other code, they are made anew."""
+    code = (path for part in ("export", "training") for path in (_ROOT / part).rglob("*.py"))
+    digest = hashlib.sha256(CHECKPOINT.read_bytes())
+    for path in sorted(code):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+CACHE = _ROOT / "build" / "alternatives" / _state()
 
 FILES = {
     "tiny-int8": _SHIPPED / "shoulder.onnx",
