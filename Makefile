@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 .PHONY: demo test test-arm64 lint bench docs audit clean
 
@@ -53,9 +54,9 @@ $(VENV)/documentation: $(BIN)/python pyproject.toml
 	touch $@
 
 # The C tests need a compiler: where there is none, one comes as a Python package. PyPI's torch for Linux brings
-# 2.8 GB that only a GPU needs; the other index has it without (2.13.0+cpu, which pip takes for the newer one).
+# 2.8 GB that only a GPU needs; the other index, if it can be reached, has it without (2.13.0+cpu, newer to pip).
 $(VENV)/development: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet 'torch==2.13.0' --extra-index-url https://download.pytorch.org/whl/cpu
+	$(BIN)/python -m pip install --quiet 'torch==2.13.0' $$(curl -sfIm 5 $(TORCH_CPU)/ >/dev/null && echo --extra-index-url $(TORCH_CPU))
 	$(BIN)/python -m pip install --quiet --editable '.[bench,benchmark,export]' --group test
 	command -v cc >/dev/null || $(BIN)/python -m pip install --quiet ziglang
 	touch $@ $(VENV)/runtime
