@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from img2imu_edge.decision import DecisionMaker
-from img2imu_edge.errors import MissingExtraError
+from img2imu_edge.extras import extra
 from img2imu_edge.model import load_model
 from img2imu_edge.recording import demo_recording, read_recording
 from img2imu_edge.resample import Resampler
@@ -125,14 +125,10 @@ def plain_way(
     Raises:
         MissingExtraError: If SciPy or Pillow are missing.
     """
-    try:
+    with extra("bench", "the plain way"):
         import onnxruntime as ort
         from PIL import Image
         from scipy.signal import spectrogram
-    except ImportError as error:
-        raise MissingExtraError(
-            "the plain way needs SciPy and Pillow; get them with: pip install 'img2imu-edge[bench]'"
-        ) from error
     session: Any = ort.InferenceSession(str(load_model(PLAIN_MODEL).path))
     planes, rows, columns = shape
     frame, hop = round(2.56 * rate), max(1, round(0.08 * rate))

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from img2imu_edge.container import CARD, SIGNATURE, Container
-from img2imu_edge.errors import MissingExtraError, ModelError
+from img2imu_edge.errors import ModelError
+from img2imu_edge.extras import extra
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -181,9 +182,5 @@ def _read(key: Key) -> tuple[str, bytes]:
 
 
 def _need() -> None:
-    try:
+    with extra("sign", "a signature"):
         import cryptography  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(
-            "signatures need cryptography; get it with: pip install 'img2imu-edge[sign]'"
-        ) from error

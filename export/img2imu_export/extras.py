@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from img2imu_edge.errors import MissingExtraError
+from img2imu_edge.extras import extra as edge_extra
 
 
 def need(module: str, extra: str = "export") -> Any:
@@ -18,9 +18,5 @@ def need(module: str, extra: str = "export") -> Any:
     Raises:
         MissingExtraError: If it, or something that it needs, is not installed.
     """
-    try:
+    with edge_extra(extra, "this export"):
         return import_module(module)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"this export needs {error.name or module}; get it with: pip install 'img2imu-edge[{extra}]'"
-        ) from error

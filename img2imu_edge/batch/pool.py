@@ -13,7 +13,8 @@ from multiprocessing import active_children, connection, get_context, parent_pro
 from typing import Any
 
 from img2imu_edge.batch.worker import FileResult, Job, classify_file, skipped
-from img2imu_edge.errors import MissingExtraError, SourceError
+from img2imu_edge.errors import SourceError
+from img2imu_edge.extras import extra
 
 AHEAD = 2
 """Recordings that are given to a worker at once, so that none waits for us."""
@@ -59,13 +60,9 @@ def run_on_cluster(jobs: Iterable[Job], address: str) -> Iterator[FileResult]:
         MissingExtraError: If Dask is not installed.
         SourceError: If the scheduler cannot be reached, or is lost.
     """
-    try:
+    with extra("cluster", "a cluster"):
         from distributed import Client
         from distributed.scheduler import KilledWorker
-    except ImportError as error:
-        raise MissingExtraError(
-            "a cluster needs Dask, which is not installed; get it with: pip install 'img2imu-edge[cluster]'"
-        ) from error
     connect: Any = Client  # it tells no types
     try:
         client = connect(address, timeout="10s")

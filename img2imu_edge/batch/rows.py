@@ -12,7 +12,8 @@ from typing import Any, Literal, Protocol
 
 from img2imu_edge.columns import FIELDS, score_cells, score_columns
 from img2imu_edge.decision import Decision
-from img2imu_edge.errors import MissingExtraError, RecordingError
+from img2imu_edge.errors import RecordingError
+from img2imu_edge.extras import extra
 
 Kind = Literal["parquet", "jsonl", "csv"]
 KINDS: dict[str, Kind] = {".parquet": "parquet", ".jsonl": "jsonl", ".csv": "csv"}
@@ -180,12 +181,7 @@ def _schema(labels: Sequence[str]) -> Any:
 
 
 def _arrow() -> tuple[Any, Any]:
-    try:
+    with extra("batch", "Parquet, unlike .jsonl and .csv,"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtraError(
-            "Parquet needs pyarrow, which is not installed; get it with: pip install 'img2imu-edge[batch]', "
-            "or write .jsonl or .csv"
-        ) from error
     return pa, pq

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, Self
 from img2imu_edge.dashboard.address import PROTOCOL, Address, is_own_name, is_own_origin
 from img2imu_edge.dashboard.feed import Client, Feed
 from img2imu_edge.dashboard.page import read_page
-from img2imu_edge.errors import Img2ImuError, MissingExtraError
+from img2imu_edge.errors import Img2ImuError
+from img2imu_edge.extras import extra
 from img2imu_edge.interfaces import in_url, listen, own_address
 from img2imu_edge.web import WebServer
 
@@ -56,15 +57,11 @@ class Dashboard:
             MissingExtraError: If the web server is not installed.
             Img2ImuError: If the port is taken, or the address not this computer's.
         """
-        try:
+        with extra("web", "the dashboard"):
             import uvicorn  # noqa: F401
             import websockets  # noqa: F401  # uvicorn's, for WebSockets
             from starlette.applications import Starlette
             from starlette.routing import Route, WebSocketRoute
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(
-                f"the dashboard needs {error.name}; get it with: pip install 'img2imu-edge[web]'"
-            ) from error
 
         listener = self._listen()
         routes = [Route("/", self._get, methods=["GET"]), WebSocketRoute("/live", self._live)]

@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, unquote
 
 from img2imu_edge.errors import MissingExtraError, OutputError
+from img2imu_edge.extras import extra
 from img2imu_edge.options import options_of
 from img2imu_edge.sinks.messages import Decided, Message
 
@@ -38,9 +39,8 @@ def open_lsl(url: SplitResult, labels: Sequence[str]) -> LslSink:
         OutputError: If the URL is wrong.
     """
     try:
-        import pylsl  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("lsl: needs pylsl; get it with: pip install 'img2imu-edge[lsl]'") from error
+        with extra("lsl", "lsl:"):
+            import pylsl  # noqa: F401
     except (RuntimeError, OSError) as error:  # a wheel for this computer would bring it; this one has none
         raise MissingExtraError(
             "lsl: needs liblsl, which pylsl does not bring for this computer; get it from "

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, unquote
 
-from img2imu_edge.errors import MissingExtraError, OutputError
+from img2imu_edge.errors import OutputError
+from img2imu_edge.extras import extra
 from img2imu_edge.options import options_of
 from img2imu_edge.sinks.discovery import entities
 from img2imu_edge.sinks.messages import Counters, Decided, Event, Message, dated
@@ -67,12 +68,8 @@ def open_mqtt(url: SplitResult, _labels: Sequence[str]) -> MqttSink:
         MissingExtraError: If paho-mqtt is not installed.
         OutputError: If the URL is wrong.
     """
-    try:
+    with extra("mqtt", f"{url.scheme}://"):
         import paho.mqtt.client  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "mqtt:// needs paho-mqtt; get it with: pip install 'img2imu-edge[mqtt]'"
-        ) from error
     return MqttSink(url)
 
 

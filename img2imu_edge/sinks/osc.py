@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote
 
-from img2imu_edge.errors import MissingExtraError, OutputError
+from img2imu_edge.errors import OutputError
+from img2imu_edge.extras import extra
 from img2imu_edge.interfaces import in_url
 from img2imu_edge.options import options_of
 from img2imu_edge.sinks.messages import Counters, Decided, Event, Message
@@ -40,12 +41,8 @@ def open_osc(url: SplitResult, labels: Sequence[str]) -> OscSink:
         MissingExtraError: If python-osc is not installed.
         OutputError: If the URL is wrong.
     """
-    try:
+    with extra("osc", "osc://"):
         import pythonosc.udp_client  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "osc:// needs python-osc; get it with: pip install 'img2imu-edge[osc]'"
-        ) from error
     options_of(url, OscOptions, OutputError)
     host, port = address_of(url, _PORT)
     prefix = "/" + (unquote(url.path).strip("/") or "img2imu")

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult
 
-from img2imu_edge.errors import MissingExtraError, OutputError
+from img2imu_edge.errors import OutputError
+from img2imu_edge.extras import extra
 from img2imu_edge.interfaces import in_url
 from img2imu_edge.options import options_of
 from img2imu_edge.sinks.messages import Counters, Decided, Event, Message
@@ -39,12 +40,8 @@ def open_prometheus(url: SplitResult, _labels: Sequence[str]) -> PrometheusSink:
         OutputError: If the URL is wrong, its certificate cannot be read, or others than this computer would
             need no token.
     """
-    try:
+    with extra("prometheus", "prometheus://"):
         import prometheus_client  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "prometheus:// needs prometheus-client; get it with: pip install 'img2imu-edge[prometheus]'"
-        ) from error
     host, port = address_of(url, 9464)
     options = options_of(url, ServingOptions, OutputError)
     check_token("prometheus", host, options.token)

@@ -15,7 +15,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
-from img2imu_edge.errors import MissingExtraError, OutputError
+from img2imu_edge.errors import OutputError
+from img2imu_edge.extras import extra
 from img2imu_edge.interfaces import in_url
 from img2imu_edge.options import options_of
 from img2imu_edge.sinks.messages import Message, dated
@@ -41,12 +42,8 @@ def open_websocket(url: SplitResult, _labels: Sequence[str]) -> WebSocketSink:
         OutputError: If the URL is wrong, its certificate cannot be read, or others than this computer would
             need no token.
     """
-    try:
+    with extra("websocket", f"{url.scheme}://"):
         import websockets.asyncio.server  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "ws:// needs websockets; get it with: pip install 'img2imu-edge[websocket]'"
-        ) from error
     host, port = address_of(url, 8766)
     options = options_of(url, ServingOptions, OutputError)
     if url.scheme == "wss" and not options.cert:

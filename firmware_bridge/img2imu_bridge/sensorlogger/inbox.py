@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from img2imu_bridge.sensorlogger.messages import MessageError
-from img2imu_edge.errors import MissingExtraError, SourceError
+from img2imu_edge.errors import SourceError
+from img2imu_edge.extras import extra
 from img2imu_edge.interfaces import is_loopback, listen
 from img2imu_edge.web import WebServer
 
@@ -72,14 +73,10 @@ class Inbox:
             MissingExtraError: If the web server is not installed.
             SourceError: If the port is taken, or the address not this computer's.
         """
-        try:
+        with extra("web", "sensorlogger:"):
             import uvicorn  # noqa: F401
             from starlette.applications import Starlette
             from starlette.routing import Route
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(
-                f"sensorlogger: needs {error.name}; get it with: pip install 'img2imu-edge[web]'"
-            ) from error
 
         listener = self._listen()
         app = Starlette(routes=[Route("/{path:path}", self._push, methods=["POST"])])
