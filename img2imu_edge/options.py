@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from enum import Enum
 from typing import Any, TypeVar, cast, get_type_hints
 from urllib.parse import SplitResult, parse_qsl
 
@@ -38,12 +39,20 @@ def options_of(url: SplitResult, kind: type[T], error: type[Img2ImuError]) -> T:
         try:
             values[name] = _boolean(text) if hints[name] is bool else hints[name](text)
         except ValueError as fault:
-            wanted = getattr(hints[name], "__name__", "number")
-            raise error(f"option {name}={text!r} of {url.scheme}: is not a valid {wanted}") from fault
+            wanted = _wanted(hints[name]) or str(fault)
+            raise error(f"option {name}={text!r} of {url.scheme}: {wanted}") from fault
     try:
         return kind(**values)
     except ValueError as fault:
         raise error(f"{url.scheme}: {fault}") from fault
+
+
+def _wanted(kind: type[object]) -> str:
+    """What a value must be; empty for a type that says so itself."""
+    if issubclass(kind, Enum):
+        return f"must be one of {', '.join(str(each.value) for each in kind)}"
+    known = {int: "must be a whole number", float: "must be a number", bool: "must be true or false"}
+    return known.get(kind, "")
 
 
 def _boolean(text: str) -> bool:

@@ -14,9 +14,12 @@ class Speed(float):
 
     def __new__(cls, value: str | float = 1.0) -> Self:
         """Check the value, as every option's type does."""
-        speed = super().__new__(cls, 0.0 if value == "max" else value)
+        try:
+            speed = super().__new__(cls, 0.0 if value == "max" else value)
+        except ValueError:
+            speed = super().__new__(cls, math.nan)
         if not 0 <= speed < math.inf:
-            raise ValueError(f"{value} is no speed; it is 0 or more, or max")
+            raise ValueError("must be 0 or more, or max")
         return speed
 
 

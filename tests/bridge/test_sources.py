@@ -73,6 +73,22 @@ async def test_a_device_that_never_says_what_it_is() -> None:
         await enter(f"serial://{port}?timeout=1")
 
 
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("replay:x.csv?speed=-1", "must be 0 or more, or max"),
+        ("replay:x.csv?speed=fast", "must be 0 or more, or max"),
+        ("ble:x?rate=fast", "must be a number"),
+        ("ble:x?gyroscope=maybe", "must be true or false"),
+        ("virtual:?loops=1.5", "must be a whole number"),
+        ("sensorlogger:?worn=foot", "must be one of auto, watch, phone"),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_what_can(url: str, told: str) -> None:
+    with pytest.raises(i2e.SourceError, match=told):
+        i2e.open_source(url)
+
+
 @pytest.mark.parametrize("scheme", ["serial:///dev/x", "replay:x.csv", "virtual:"])
 def test_unknown_options_are_told_the_known_ones(scheme: str) -> None:
     with pytest.raises(i2e.SourceError, match="sped"):
