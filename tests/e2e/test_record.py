@@ -23,12 +23,18 @@ COMMAND = [sys.executable, "-c", "from img2imu_edge.cli import main; main()", "r
 ENVIRONMENT = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "OMP_NUM_THREADS": "1"}
 
 
+def hear_ctrl_c() -> None:
+    """In the new process: a shell mutes Ctrl+C for what it runs in the background, tests included."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*arguments: str, **options: object) -> subprocess.Popen[str]:
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
         [*COMMAND, *arguments],
         env=ENVIRONMENT,
         text=True,
-        **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+        **{**pipes, "preexec_fn": hear_ctrl_c, **options},
     )
 
 

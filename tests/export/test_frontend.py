@@ -89,6 +89,8 @@ def rounding(plan: SpectrogramPlan, window: np.ndarray) -> float:
     power = sums[..., levels : levels + bins] ** 2 + sums[..., levels + bins :] ** 2 + float(plan.floor)
     nepers = np.log1p((apart[..., levels : levels + bins] + apart[..., levels + bins :]) / power)
     if plan.spec.contrast == "window":
+        # Stretched to 0 … 1, the last bits of a sum with the floor and of its logarithm are seen as well.
+        nepers += np.finfo(np.float32).eps * (1 + np.abs(np.log(power)))
         span = np.ptp(np.log(power), axis=(0, 2))
         return float((3 * nepers.max(axis=(0, 2)) / np.maximum(span, 1e-6)).max())
     shown = np.concatenate([sums[..., :levels], np.log(power)], -1) * plan.gain + plan.offset
