@@ -128,12 +128,12 @@ async def _classify(
                 if time.monotonic() - begin > QUICK_S:  # links and outputs get their turn
                     await asyncio.sleep(0)
                     begin = time.monotonic()
-            asked = sum(_asked(each.windows) for each in due)
-            if 0 < pace.expect(asked) < QUICK_S or not any(each.windows for each in due):
-                decisions = _decide(due, pace)
+            seconds = pace.expect(sum(_asked(each.windows) for each in due))
+            if 0 < seconds < QUICK_S or not any(each.windows for each in due):
+                decisions = _decide(due, pace, seconds)
                 await asyncio.sleep(0)
             else:
-                decisions = await loop.run_in_executor(worker, _decide, due, pace)
+                decisions = await loop.run_in_executor(worker, _decide, due, pace, seconds)
             for pair in decisions:
                 yield pair
             if any(not wearable._queue.empty() for wearable in wearables if not wearable.ended):
@@ -222,12 +222,12 @@ def _take(load: _Load, session: Session) -> _Due:
     return _Due(load, session, [window for window, _ in pairs], [received for _, received in pairs])
 
 
-def _decide(due: Sequence[_Due], pace: _Pace) -> list[tuple[Wearable, Decision]]:
-    """Decide on all that is due."""
+def _decide(due: Sequence[_Due], pace: _Pace, seconds: float) -> list[tuple[Wearable, Decision]]:
+    """Decide on all that is due, which is expected to take so many seconds."""
     taken: list[tuple[Session, list[Window]]] = []
     arrivals: list[list[float]] = []
     begin = time.monotonic()
-    end = begin + pace.expect(sum(_asked(each.windows) for each in due))
+    end = begin + seconds
     for each in due:
         wearable, windows, times = each.load.wearable, each.windows, each.received
         late = bool(each.load.blocks) and end - each.load.blocks[0].received > BEHIND_S
