@@ -12,7 +12,7 @@ from benchmarks.alternatives.install import Installed
 from benchmarks.alternatives.results import OURS, Results
 from benchmarks.alternatives.split import STAGES
 from benchmarks.alternatives.ways import find
-from img2imu_edge.errors import MissingExtraError
+from img2imu_edge.extras import extra
 
 _TEMPLATE = Path(__file__).with_name("page.md.jinja")
 
@@ -27,12 +27,8 @@ def make_page(results: Results, folder: str) -> str:
     Raises:
         MissingExtraError: If Jinja is not installed.
     """
-    try:
+    with extra("benchmark", "the page"):
         from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError(
-            "the page needs jinja2; install it with: pip install 'img2imu-edge[benchmark]'"
-        ) from error
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - no HTML
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     return template.render(tables(results), folder=folder)

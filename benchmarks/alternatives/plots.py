@@ -8,7 +8,7 @@ from typing import Any, cast
 from benchmarks.alternatives import curves, dots
 from benchmarks.alternatives.results import Results
 from benchmarks.alternatives.style import STYLE
-from img2imu_edge.errors import MissingExtraError
+from img2imu_edge.extras import extra
 
 
 def save_plots(results: Results, folder: Path, suffixes: tuple[str, ...] = (".svg",)) -> list[Path]:
@@ -22,12 +22,8 @@ def save_plots(results: Results, folder: Path, suffixes: tuple[str, ...] = (".sv
     Raises:
         MissingExtraError: If matplotlib is not installed.
     """
-    try:
+    with extra("benchmark", "a plot"):
         import matplotlib as mpl
-    except ImportError as error:
-        raise MissingExtraError(
-            "plots need matplotlib; install it with: pip install 'img2imu-edge[benchmark]'"
-        ) from error
     folder.mkdir(parents=True, exist_ok=True)
     figures = {
         "cost": dots.cost,

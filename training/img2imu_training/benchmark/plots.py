@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from img2imu_edge.errors import MissingExtraError
+from img2imu_edge.extras import extra
 from img2imu_training.benchmark.curves import Curve, choose, course, positions
 from img2imu_training.benchmark.labels import write_names
 from img2imu_training.benchmark.summary import Scores
@@ -55,12 +55,8 @@ def save_curves(summary: Sequence[Scores], path: Path) -> tuple[Path, Path]:
     Raises:
         MissingExtraError: If matplotlib is not installed.
     """
-    try:
+    with extra("benchmark", "a plot"):
         import matplotlib as mpl
-    except ImportError as error:
-        raise MissingExtraError(
-            "plots need matplotlib; install it with: pip install 'img2imu-edge[benchmark]'"
-        ) from error
     vector, pixels = path.with_suffix(".svg"), path.with_suffix(".png")
     with mpl.rc_context(cast(Any, _STYLE)):
         figure = draw(summary)

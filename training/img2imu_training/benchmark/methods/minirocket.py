@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from img2imu_edge.errors import MissingExtraError
+from img2imu_edge.extras import extra
 from img2imu_training.benchmark.methods import Family
 from img2imu_training.windows import Samples, Windows
 
@@ -65,10 +65,6 @@ def _channels_first(samples: Samples) -> Samples:
 
 def _transform(features: int, seed: int) -> Any:
     """The transform of aeon; imported late, since that takes seconds and an extra."""
-    try:
+    with extra("benchmark", "MiniRocket"):
         from aeon.transformations.collection.convolution_based import MiniRocket as Transform
-    except ImportError as error:
-        raise MissingExtraError(
-            "MiniRocket needs aeon; install it with: pip install img2imu-edge[benchmark]"
-        ) from error
     return Transform(n_kernels=features, n_jobs=1, random_state=seed)
