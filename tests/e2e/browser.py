@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
+from tests.e2e.chromium import chromium
 
 pytest.importorskip("starlette", reason="the extra `web` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
@@ -20,19 +21,11 @@ TOKEN = "correcthorse1"  # noqa: S105
 @contextlib.asynccontextmanager
 async def browser_page(**options: Any) -> AsyncIterator[Any]:
     """A page of the system's Chromium, and what went wrong in it in `page.errors`."""
-    api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("Chromium is not installed")
-    async with api.async_playwright() as player:
-        browser = await player.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    async with chromium() as browser:
         page = await browser.new_page(**options)
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
-        try:
-            yield page
-        finally:
-            await browser.close()
+        yield page
 
 
 def host_of(url: str) -> str:

@@ -49,21 +49,13 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def command(*options: object, out: str = "results.parquet", workers: int = 1) -> list[str]:
+    line = [IMG2IMU, "classify", "--batch", "data/**/*.csv", "-m", "shoulder", "-o", out]
+    return [*map(str, line), "--workers", str(workers), *map(str, options)]
+
+
 def batch(folder: Path, *options: object, out: str = "results.parquet") -> subprocess.CompletedProcess[str]:
-    line = [
-        IMG2IMU,
-        "classify",
-        "--batch",
-        "data/**/*.csv",
-        "-m",
-        "shoulder",
-        "-o",
-        out,
-        "--workers",
-        1,
-        *options,
-    ]
-    return subprocess.run([*map(str, line)], cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(command(*options, out=out), cwd=folder, capture_output=True, text=True, check=False)
 
 
 def expected(folder: Path, model: i2e.Model) -> list[dict[str, object]]:
@@ -120,19 +112,8 @@ def test_after_kill_9_the_same_command_continues(archive: Path, model: i2e.Model
     for i in range(6, 12):
         make(archive / "data" / f"r{i}.csv", 100 * i)
     out, pieces = archive / "results.parquet", archive / "results.parquet.pieces"
-    line = [
-        IMG2IMU,
-        "classify",
-        "--batch",
-        "data/**/*.csv",
-        "-m",
-        "shoulder",
-        "-o",
-        out.name,
-        "--workers",
-        "2",
-    ]
-    with subprocess.Popen([*map(str, line)], cwd=archive, stdout=subprocess.DEVNULL) as process:
+    line = command(out=out.name, workers=2)
+    with subprocess.Popen(line, cwd=archive, stdout=subprocess.DEVNULL) as process:
         while len(list(pieces.glob("*.piece"))) < 2:
             assert process.poll() is None
             time.sleep(0.005)

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ import pytest
 import typer
 
 import img2imu_edge as i2e
+from tests.e2e.chromium import chromium
 
 pytest.importorskip("material", reason="the dependency group `docs` is not installed")
 
@@ -264,23 +264,15 @@ def test_the_pictures_are_what_the_front_end_draws(tmp_path: Path, monkeypatch: 
 @contextlib.asynccontextmanager
 async def browser_page(**options: Any) -> AsyncIterator[Any]:
     """A page of the system's Chromium without a network; `page.trouble` has what went wrong in it."""
-    api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("Chromium is not installed")
-    async with api.async_playwright() as player:
-        browser = await player.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        try:
-            context = await browser.new_context(offline=True, **options)
-            page = await context.new_page()
-            page.trouble = []
-            page.on("pageerror", lambda error: page.trouble.append(str(error)))
-            page.on("console", lambda said: page.trouble.append(said.text) if said.type == "error" else None)
-            page.on("requestfailed", lambda request: page.trouble.extend(failed(request)))
-            page.on("request", lambda request: page.trouble.extend(foreign(request.url)))
-            yield page
-        finally:
-            await browser.close()
+    async with chromium() as browser:
+        context = await browser.new_context(offline=True, **options)
+        page = await context.new_page()
+        page.trouble = []
+        page.on("pageerror", lambda error: page.trouble.append(str(error)))
+        page.on("console", lambda said: page.trouble.append(said.text) if said.type == "error" else None)
+        page.on("requestfailed", lambda request: page.trouble.extend(failed(request)))
+        page.on("request", lambda request: page.trouble.extend(foreign(request.url)))
+        yield page
 
 
 def failed(request: Any) -> list[str]:
